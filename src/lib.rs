@@ -1,0 +1,1 @@
+//! wxgate: the gateway that lets any backend serve WeChat Mini Programs.

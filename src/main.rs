@@ -1,0 +1,3 @@
+//! The `wxgate` command.
+
+fn main() {}
