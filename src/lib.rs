@@ -1,1 +1,9 @@
 //! wxgate: the gateway that lets any backend serve WeChat Mini Programs.
+//!
+//! The modules stand in the order of their dependencies, lowest first; `tests/architecture.rs` holds
+//! them so. A request goes one way through them: listen → proxy → policy (guard, path, route) →
+//! session (who) → actions or identity → upstream.
+
+pub mod clock;
+pub mod refusal;
+pub mod secret;
