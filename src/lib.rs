@@ -7,3 +7,14 @@
 pub mod clock;
 pub mod refusal;
 pub mod secret;
+
+pub mod wechat;
+
+pub mod session;
+
+pub mod identity;
+pub mod policy;
+pub mod upstream;
+
+pub mod admin;
+pub mod listen;

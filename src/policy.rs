@@ -1,0 +1,6 @@
+//! What a request may be and where it goes: pure rules over its head, without any I/O.
+
+pub mod guard;
+pub mod limits;
+pub mod path;
+pub mod route;

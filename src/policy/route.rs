@@ -1,0 +1,88 @@
+//! Which rule a request falls under.
+//!
+//! The most specific rule wins, whatever the order in the file: an exact path before a longer prefix
+//! before a shorter one, a named host before none, named methods before none.
+
+mod pattern;
+mod table;
+
+use std::time::Duration;
+
+use http::Method;
+
+pub use pattern::{BadPattern, Pattern};
+pub use table::{Conflict, Outcome, Table};
+
+/// One `[[routes]]` table, with its references resolved to positions in the settings.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The path or path prefix.
+    pub path: Pattern,
+    /// The host that the request must name, in lower case and without a port; any where there is none.
+    pub host: Option<String>,
+    /// The methods that it takes; all where it is empty.
+    pub methods: Vec<Method>,
+    /// What is done with the request.
+    pub action: Action,
+    /// Whether a token is asked for.
+    pub auth: Auth,
+    /// The position of its upstream in the settings. An action other than `proxy` may have none.
+    pub upstream: Option<usize>,
+    /// The positions of the apps whose users it serves; never empty.
+    pub apps: Vec<usize>,
+    /// To the first byte of the answer and between bytes, where it differs from the upstream's.
+    pub timeout: Option<Duration>,
+    /// The largest request body in bytes, where it differs from `[limits]`.
+    pub body_size: Option<u64>,
+    /// Where in the upstream's JSON answer to a login the token is put (RFC 6901).
+    pub token_at: Option<String>,
+}
+
+/// The `action` of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the HTTP API says what each one does")]
+pub enum Action {
+    Authorize,
+    Login,
+    Logout,
+    OpenData,
+    Phone,
+    Profile,
+    Proxy,
+    Push,
+    Refresh,
+    Session,
+}
+
+impl Action {
+    /// All of them, with their names in the configuration.
+    pub const NAMES: [(&'static str, Self); 10] = [
+        ("authorize", Self::Authorize),
+        ("login", Self::Login),
+        ("logout", Self::Logout),
+        ("open-data", Self::OpenData),
+        ("phone", Self::Phone),
+        ("profile", Self::Profile),
+        ("proxy", Self::Proxy),
+        ("push", Self::Push),
+        ("refresh", Self::Refresh),
+        ("session", Self::Session),
+    ];
+
+    /// The name in the configuration.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, action)| *action == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// The `auth` of a route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// No token or a bad one is refused.
+    #[default]
+    Required,
+    /// No token is let through without an identity; a bad one is refused.
+    Optional,
+    /// The token is not looked at.
+    None,
+}

@@ -1,0 +1,107 @@
+//! The token that a client carries: a signed JWT that names a session.
+
+mod crypto;
+mod key;
+
+use jsonwebtoken::{Header, Validation, decode, decode_header, encode};
+use serde::{Deserialize, Serialize};
+
+pub use crypto::install_crypto_provider;
+pub use key::{BadKey, SigningKey};
+
+/// Longer tokens are turned away unread: ours are below 400 bytes with any key but RSA.
+const MAX_LENGTH: usize = 4 << 10;
+const ISSUER: &str = "wxgate";
+/// Between the clocks of replicas.
+const LEEWAY_SECONDS: u64 = 60;
+
+/// What a token says. Nothing else may be in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// Who made it: always `wxgate`.
+    pub iss: String,
+    /// The openid.
+    pub sub: String,
+    /// The appid.
+    pub aud: String,
+    /// The session.
+    pub sid: String,
+    /// When it was made, in seconds since 1970.
+    pub iat: u64,
+    /// Until when it is good, in seconds since 1970.
+    pub exp: u64,
+    /// Distinguishes the tokens that one session had in one second.
+    pub jti: String,
+}
+
+/// The token is not one of ours, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token is not valid")]
+pub struct Invalid;
+
+/// The keys that tokens are signed and verified with.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Never empty. The first signs.
+    keys: Vec<SigningKey>,
+}
+
+impl Tokens {
+    /// Takes the keys over: the first signs, all of them verify.
+    pub fn new(keys: Vec<SigningKey>) -> Self {
+        Self { keys }
+    }
+
+    /// Makes the token. Fails only where the signing key itself cannot sign.
+    pub fn sign(&self, claims: &Claims) -> Result<String, Invalid> {
+        let key = self.keys.first().ok_or(Invalid)?;
+        let mut header = Header::new(key.algorithm());
+        header.kid = Some(key.id().to_owned());
+        encode(&header, claims, key.encoding()).map_err(|_| Invalid)
+    }
+
+    /// Reads a token of ours. The algorithm is the key's; the token's own word is only compared.
+    pub fn verify(&self, token: &str, now: u64) -> Result<Claims, Invalid> {
+        if token.len() > MAX_LENGTH {
+            return Err(Invalid);
+        }
+        let header = decode_header(token).map_err(|_| Invalid)?;
+        let kid = header.kid.as_deref().ok_or(Invalid)?;
+        let key = self.keys.iter().find(|key| key.id() == kid).ok_or(Invalid)?;
+        if header.alg != key.algorithm() {
+            return Err(Invalid);
+        }
+        let claims =
+            decode::<Claims>(token, key.decoding(), &signature_only(key)).map_err(|_| Invalid)?.claims;
+        let times_fit = claims.iat <= now + LEEWAY_SECONDS && now < claims.exp;
+        if claims.iss != ISSUER || !times_fit {
+            return Err(Invalid);
+        }
+        Ok(claims)
+    }
+}
+
+impl Claims {
+    /// Claims of this gateway's own.
+    pub fn new(openid: &str, appid: &str, session: &str, jti: String, iat: u64, exp: u64) -> Self {
+        Self {
+            iss: ISSUER.to_owned(),
+            sub: openid.to_owned(),
+            aud: appid.to_owned(),
+            sid: session.to_owned(),
+            iat,
+            exp,
+            jti,
+        }
+    }
+}
+
+/// The claims are typed and checked by us, with our clock; jsonwebtoken has its own idea of time.
+fn signature_only(key: &SigningKey) -> Validation {
+    let mut validation = Validation::new(key.algorithm());
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation
+}

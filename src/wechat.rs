@@ -1,0 +1,5 @@
+//! WeChat's server API, as the gateway meets it.
+
+pub mod app;
+pub mod client;
+pub mod errcode;

@@ -1,0 +1,1 @@
+//! What WeChat's errcodes mean for a client and for the operator.
