@@ -1,5 +1,9 @@
 //! Who is logged in: the token outside, the session behind it, and the session keys of the users.
 
+pub mod memory;
+pub mod record;
+pub mod seal;
+pub mod store;
 pub mod token;
 
 use std::time::Duration;

@@ -163,10 +163,36 @@ mod tests {
     #[test]
     fn what_can_be_read_in_two_ways_is_refused() {
         for raw in [
-            "", "api/x", "*", "http://a/api", "?x", "/..", "/a/../../b", "/%2e%2e/x", "/%2E/x", "/.%2e/x",
-            "/a%2fb", "/a%2Fb", "/a%5cb", "/a\\b", "/..;/x", "/a;x=1", "/a%3bx", "/a%00", "/a%0d%0a",
-            "/a\u{7f}", "/a#b", "/%252e%252e/x", "/%25%32%65", "/a%252fb", "/%c0%ae%c0%ae/x", "/%c0%af",
-            "/%", "/%2", "/%zz", "/%ff",
+            "",
+            "api/x",
+            "*",
+            "http://a/api",
+            "?x",
+            "/..",
+            "/a/../../b",
+            "/%2e%2e/x",
+            "/%2E/x",
+            "/.%2e/x",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a\\b",
+            "/..;/x",
+            "/a;x=1",
+            "/a%3bx",
+            "/a%00",
+            "/a%0d%0a",
+            "/a\u{7f}",
+            "/a#b",
+            "/%252e%252e/x",
+            "/%25%32%65",
+            "/a%252fb",
+            "/%c0%ae%c0%ae/x",
+            "/%c0%af",
+            "/%",
+            "/%2",
+            "/%zz",
+            "/%ff",
         ] {
             assert_eq!(text(raw), Err(Ambiguous), "{raw}");
         }
@@ -176,7 +202,7 @@ mod tests {
         #[test]
         fn the_canonical_form_is_its_own(raw in "/[a-z%/.;2fFeE5cC\\\\é ]{0,24}") {
             if let Ok(once) = text(&raw) {
-                proptest::prop_assert_eq!(text(&once).as_deref(), Ok(once.as_str()));
+                proptest::prop_assert_eq!(text(&once), Ok(once.clone()));
                 proptest::prop_assert!(!once.contains("//"));
                 proptest::prop_assert!(!once.split('/').any(|segment| segment == "." || segment == ".."));
             }

@@ -72,8 +72,9 @@ impl Tokens {
         if header.alg != key.algorithm() {
             return Err(Invalid);
         }
-        let claims =
-            decode::<Claims>(token, key.decoding(), &signature_only(key)).map_err(|_| Invalid)?.claims;
+        let claims = decode::<Claims>(token, key.decoding(), &signature_only(key))
+            .map_err(|_| Invalid)?
+            .claims;
         let times_fit = claims.iat <= now + LEEWAY_SECONDS && now < claims.exp;
         if claims.iss != ISSUER || !times_fit {
             return Err(Invalid);

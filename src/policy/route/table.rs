@@ -14,5 +14,7 @@ pub enum Outcome<'a> {
 pub struct Table;
 impl Table {
     /// Arranges the routes, or names every pair that could both win.
-    pub fn build(_routes: Vec<Route>) -> Result<Self, Vec<Conflict>> { Ok(Self) }
+    pub fn build(_routes: Vec<Route>) -> Result<Self, Vec<Conflict>> {
+        Ok(Self)
+    }
 }

@@ -39,7 +39,9 @@ pub enum BadKey {
     #[error("an HS256 signing key has 32 bytes or more: make one with `openssl rand -base64 32`")]
     Short,
     /// A PEM that holds no Ed25519, P-256 or RSA private key.
-    #[error("the PEM holds no private key for EdDSA (Ed25519), ES256 (P-256) or RS256 (2048 bits or more), in PKCS#8")]
+    #[error(
+        "the PEM holds no private key for EdDSA (Ed25519), ES256 (P-256) or RS256 (2048 bits or more), in PKCS#8"
+    )]
     Kind,
 }
 
@@ -143,7 +145,8 @@ fn key_id(material: &[u8]) -> String {
 }
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let lenient =
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
     let url_safe = GeneralPurpose::new(&base64::alphabet::URL_SAFE, lenient);
     standard.decode(text).or_else(|_| url_safe.decode(text)).ok()

@@ -1,0 +1,165 @@
+//! Where sessions are kept, behind one trait: in memory or in Redis, held to one behaviour by one
+//! conformance suite.
+//!
+//! Sessions and session keys have methods of their own, since they have to change together; all else
+//! that replicas share (exchange results, replay marks, counters, the access_token and its lock) stands
+//! on the few operations over [`Key`] at the end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::record::{Session, SessionId};
+use crate::wechat::user::User;
+
+/// How many session keys of one user are kept: the current one, and those that data made a moment ago
+/// may still be encrypted with.
+pub const RING: usize = 4;
+
+/// What keeps sessions. All durations count from the call; an entry that has run out is not there.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Keeps a new session, for `idle` and never beyond its own end.
+    async fn create(&self, session: &Session, idle: Duration) -> Result<(), Unavailable>;
+
+    /// The session, with how long it is still kept without a [`Store::renew`].
+    async fn find(
+        &self,
+        user: &User,
+        id: &SessionId,
+    ) -> Result<Option<(Session, Duration)>, Unavailable>;
+
+    /// Writes a session that is still there anew, without keeping it longer; whether it was there.
+    async fn update(&self, session: &Session) -> Result<bool, Unavailable>;
+
+    /// Keeps a session for `idle` from now, never beyond its own end; whether it was there.
+    async fn renew(&self, user: &User, id: &SessionId, idle: Duration)
+    -> Result<bool, Unavailable>;
+
+    /// Ends a session; whether it was there.
+    async fn end(&self, user: &User, id: &SessionId) -> Result<bool, Unavailable>;
+
+    /// The sessions that a user has, oldest first.
+    async fn sessions_of(&self, user: &User) -> Result<Vec<Session>, Unavailable>;
+
+    /// Ends every session of a user, and says which ones.
+    async fn end_all(&self, user: &User) -> Result<Vec<SessionId>, Unavailable>;
+
+    /// The user's session keys, newest first.
+    async fn session_keys(&self, user: &User) -> Result<Vec<StoredKey>, Unavailable>;
+
+    /// Puts a key first in the user's ring, keeps [`RING`] of them, and the ring for `ttl`. A key that
+    /// is there already moves to the front.
+    async fn add_session_key(
+        &self,
+        user: &User,
+        key: StoredKey,
+        ttl: Duration,
+    ) -> Result<(), Unavailable>;
+
+    /// Takes a key out of the user's ring.
+    async fn remove_session_key(&self, user: &User, id: &KeyId) -> Result<(), Unavailable>;
+
+    /// The value of a key.
+    async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable>;
+
+    /// Sets a value.
+    async fn put(&self, key: &Key, value: &[u8], ttl: Duration) -> Result<(), Unavailable>;
+
+    /// Sets a value where there is none; else gives the one that is there.
+    async fn put_if_absent(
+        &self,
+        key: &Key,
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<Option<Vec<u8>>, Unavailable>;
+
+    /// Sets a value where `expected` is there; whether it was.
+    async fn replace(
+        &self,
+        key: &Key,
+        expected: &[u8],
+        value: &[u8],
+        ttl: Duration,
+    ) -> Result<bool, Unavailable>;
+
+    /// Takes a value away where `expected` is there; whether it was.
+    async fn remove(&self, key: &Key, expected: &[u8]) -> Result<bool, Unavailable>;
+
+    /// Adds one to a counter, which starts at nothing and is kept for `ttl` from its first count.
+    async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable>;
+}
+
+/// The store cannot be asked now. Nothing is known about what was asked, least of all that a session
+/// is gone.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the session store does not answer: {0}")]
+pub struct Unavailable(pub Arc<str>);
+
+/// One session key of a user, sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Tells keys apart without telling the key.
+    pub id: KeyId,
+    /// The key, as [`super::seal::Sealer`] sealed it.
+    pub sealed: Vec<u8>,
+    /// When WeChat gave it, in seconds since 1970.
+    pub acquired: u64,
+}
+
+/// The name of a session key: a hash of it and its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyId(pub [u8; 16]);
+
+/// The name of a shared value: what it is for, and the parts that tell it from others of its kind. A
+/// store encodes the parts so that no two lists of parts meet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// What the value is for.
+    pub kind: Kind,
+    /// What it belongs to; any bytes.
+    pub parts: Vec<Vec<u8>>,
+}
+
+impl Key {
+    /// A key of these parts.
+    pub fn new(kind: Kind, parts: &[&[u8]]) -> Self {
+        Self { kind, parts: parts.iter().map(|part| part.to_vec()).collect() }
+    }
+}
+
+/// What a shared value is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An app's access_token, sealed.
+    AccessToken,
+    /// Who refreshes an app's access_token now.
+    AccessTokenLock,
+    /// Forced refreshes of an app's access_token today.
+    AccessTokenForced,
+    /// The exchange of a login code: under way, or its sealed outcome.
+    Exchange,
+    /// Failures to open data with one session key.
+    KeyFailures,
+    /// Requests in a window of a rate limit.
+    Rate,
+    /// Encrypted data that was opened before.
+    Replay,
+}
+
+impl Kind {
+    /// A short name that is part of keys at rest, so never changed.
+    pub fn tag(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at",
+            Self::AccessTokenLock => "al",
+            Self::AccessTokenForced => "af",
+            Self::Exchange => "x",
+            Self::KeyFailures => "kf",
+            Self::Rate => "r",
+            Self::Replay => "rp",
+        }
+    }
+}
