@@ -12,6 +12,7 @@ pub mod wechat;
 
 pub mod session;
 
+pub mod actions;
 pub mod identity;
 pub mod policy;
 pub mod upstream;

@@ -1,10 +1,15 @@
 //! Who is logged in: the token outside, the session behind it, and the session keys of the users.
 
 pub mod memory;
+mod near_cache;
 pub mod record;
 pub mod seal;
+mod sessions;
 pub mod store;
 pub mod token;
+
+pub use near_cache::Live;
+pub use sessions::{NotAuthenticated, Sessions};
 
 use std::time::Duration;
 

@@ -3,4 +3,5 @@
 pub mod app;
 pub mod client;
 pub mod errcode;
+pub mod session_key;
 pub mod user;

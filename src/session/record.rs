@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::random_bytes;
+use super::token::Claims;
 use crate::wechat::user::{UnionId, User};
 
 /// For how many seconds a token that was refreshed goes on working, for requests under way.
@@ -34,10 +35,24 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether the session still takes this token.
-    pub fn takes(&self, token: &TokenId, now: u64) -> bool {
-        let replaced = |(id, until): &(TokenId, u64)| id == token && now < *until;
-        self.token == *token || self.replaced_tokens.iter().any(replaced)
+    /// Until when the session takes this token, in seconds since 1970; none where it does not.
+    pub fn token_until(&self, token: &TokenId, now: u64) -> Option<u64> {
+        let replaced = self.replaced_tokens.iter().find(|(id, until)| id == token && now < *until);
+        if self.token == *token { Some(self.expires) } else { replaced.map(|(_, until)| *until) }
+    }
+
+    /// The session that a token speaks of, where sessions are not looked up.
+    pub(super) fn from_claims(user: User, id: SessionId, token: TokenId, claims: &Claims) -> Self {
+        Self {
+            id,
+            user,
+            unionid: None,
+            created: claims.iat,
+            expires: claims.exp,
+            token,
+            replaced_tokens: Vec::new(),
+            claims: BTreeMap::new(),
+        }
     }
 
     /// Gives the session a new token; the old one works a little longer.

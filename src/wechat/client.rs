@@ -1,8 +1,28 @@
-//! The calls to WeChat.
+//! The calls to WeChat: connections, limits and what can go wrong on the way.
+//!
+//! A call is sent once. Only where no connection came about, so that no byte of it left, is it sent to
+//! the fallback address (a login code is good for one exchange). Errors of reqwest carry the URL, and
+//! with it the AppSecret and the code: no such error leaves this file.
+
+mod code2session;
 
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use http::Uri;
+use reqwest::redirect;
+use serde_json::Value;
+use tracing::warn;
+
+pub use code2session::Login;
+
+use super::errcode::{self, Api};
+use crate::refusal::{Reason, Refusal};
+
+/// WeChat's answers have a few hundred bytes; what is longer is none.
+const MAX_ANSWER: usize = 64 << 10;
+/// A connection that WeChat's side may have dropped is not worth the try.
+const POOL_IDLE: Duration = Duration::from_secs(55);
 
 /// The `[wechat]` table.
 #[derive(Clone, Debug)]
@@ -17,4 +37,218 @@ pub struct Settings {
     pub timeout: Duration,
     /// A forward proxy with a fixed address, for WeChat's IP whitelist.
     pub proxy: Option<Uri>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            base_url: Uri::from_static("https://api.weixin.qq.com"),
+            fallback_url: Some(Uri::from_static("https://api2.weixin.qq.com")),
+            connect_timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(3),
+            proxy: None,
+        }
+    }
+}
+
+/// The way to WeChat.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    settings: Settings,
+}
+
+/// The client cannot be made: the settings of the machine's TLS or of the proxy do not work.
+#[derive(Debug, thiserror::Error)]
+#[error("the client for WeChat cannot be made: {0}")]
+pub struct NotBuilt(String);
+
+/// One call, without the address of WeChat.
+pub(super) struct Call<'a> {
+    pub(super) api: Api,
+    /// The query; its values are encoded.
+    pub(super) query: &'a [(&'a str, &'a str)],
+    /// A JSON body, which makes the call a POST.
+    pub(super) json: Option<String>,
+}
+
+impl Call<'_> {
+    fn url(&self, base: &Uri) -> String {
+        let base = base.to_string();
+        let mut url = format!("{}{}?", base.trim_end_matches('/'), self.api.path());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        url.push_str(&query.extend_pairs(self.query).finish());
+        url
+    }
+}
+
+/// A call that came to nothing.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// What it comes to for the client.
+    pub refusal: Refusal,
+    /// Whether WeChat may have seen the call.
+    pub sent: bool,
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        failed.refusal
+    }
+}
+
+/// Why no answer came.
+enum Lost {
+    /// No connection came about: nothing was sent.
+    NotConnected(&'static str),
+    /// Something went wrong once bytes had left, or the time was up.
+    OnTheWay(&'static str),
+    /// An answer came that is none.
+    Useless(&'static str),
+}
+
+impl Client {
+    /// A client with these settings. The process must have a rustls crypto provider.
+    pub fn new(settings: Settings) -> Result<Self, NotBuilt> {
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .user_agent(concat!("wxgate/", env!("CARGO_PKG_VERSION")));
+        http = match &settings.proxy {
+            Some(proxy) => http.proxy(
+                reqwest::Proxy::all(proxy.to_string())
+                    .map_err(|error| NotBuilt(error.without_url().to_string()))?,
+            ),
+            // What stands in the environment for other programs is not meant for this one.
+            None => http.no_proxy(),
+        };
+        let http = http.build().map_err(|error| NotBuilt(error.without_url().to_string()))?;
+        Ok(Self { http, settings })
+    }
+
+    /// Makes the call and gives the JSON of the answer, which holds no errcode other than 0.
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Failed> {
+        let answer = match self.send(&self.settings.base_url, call).await {
+            Err(Lost::NotConnected(what)) => match &self.settings.fallback_url {
+                Some(fallback) => {
+                    warn!(
+                        "WeChat cannot be connected to at {} ({what}); turning to {fallback}",
+                        self.settings.base_url
+                    );
+                    self.send(fallback, call).await
+                }
+                None => Err(Lost::NotConnected(what)),
+            },
+            answer => answer,
+        };
+        let answer = answer.map_err(|lost| lost.failed(call.api))?;
+        parse(call.api, &answer).map_err(|refusal| Failed { refusal, sent: true })
+    }
+
+    async fn send(&self, base: &Uri, call: &Call<'_>) -> Result<Bytes, Lost> {
+        let url = call.url(base);
+        let request = match &call.json {
+            Some(json) => self
+                .http
+                .post(url)
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(json.clone()),
+            None => self.http.get(url),
+        };
+        let mut response = request.send().await.map_err(Lost::from)?;
+        if response.status() != http::StatusCode::OK {
+            return Err(Lost::Useless("a status other than 200"));
+        }
+        let mut answer = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(Lost::from)? {
+            if answer.len() + chunk.len() > MAX_ANSWER {
+                return Err(Lost::Useless("an answer of more than 64 KiB"));
+            }
+            answer.extend_from_slice(&chunk);
+        }
+        Ok(answer.freeze())
+    }
+}
+
+impl From<reqwest::Error> for Lost {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::NotConnected(if error.is_timeout() {
+                "no connection in time"
+            } else if error.is_dns() {
+                "its name does not resolve"
+            } else {
+                "no connection"
+            })
+        } else if error.is_timeout() {
+            Self::OnTheWay("no answer in time")
+        } else {
+            Self::OnTheWay("the connection broke")
+        }
+    }
+}
+
+impl Lost {
+    fn failed(self, api: Api) -> Failed {
+        let path = api.path();
+        let sent = !matches!(self, Self::NotConnected(_));
+        let refusal = match self {
+            Self::NotConnected(what) => Refusal::new(
+                Reason::WechatUnavailable,
+                format!("{path} could not be asked: {what}; check the way out to WeChat"),
+            ),
+            Self::OnTheWay(what) => Refusal::new(
+                Reason::WechatUnavailable,
+                format!("{path} was asked and gave no answer: {what}"),
+            ),
+            Self::Useless(what) => unusable(api, what),
+        };
+        Failed { refusal, sent }
+    }
+}
+
+/// The bytes as JSON, whatever their content type: `/sns/*` says text/plain.
+fn parse(api: Api, answer: &[u8]) -> Result<Value, Refusal> {
+    let answer: Value =
+        serde_json::from_slice(answer).map_err(|_| unusable(api, "an answer that is no JSON"))?;
+    let members = answer.as_object().ok_or_else(|| unusable(api, "JSON that is no object"))?;
+    match members.get("errcode") {
+        None => Ok(answer),
+        Some(errcode) => match errcode.as_i64() {
+            Some(0) => Ok(answer),
+            Some(errcode) => Err(with_details(errcode::refusal(api, errcode), &answer)),
+            None => Err(unusable(api, "an errcode that is no number")),
+        },
+    }
+}
+
+/// The refusal for an answer that cannot be used; `what` describes it without quoting it.
+pub(super) fn unusable(api: Api, what: &'static str) -> Refusal {
+    Refusal::new(Reason::WechatBadAnswer, format!("{} gave {what}", api.path()))
+}
+
+/// Adds what the operator needs from the errmsg: the rid to look the call up, and the address that a
+/// whitelist refused. Nothing else of the text: it could quote the request.
+fn with_details(mut refusal: Refusal, answer: &Value) -> Refusal {
+    let errmsg = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+    let mut note = refusal.note.take().unwrap_or_default().into_owned();
+    if let Some(rid) = errmsg.split_whitespace().find(|word| is_rid(word)) {
+        note.push_str(&format!(" (rid {rid})"));
+    }
+    let mut words = errmsg.split_whitespace().map(|word| word.trim_end_matches(','));
+    if let Some(address) = words.find_map(|word| word.parse::<std::net::IpAddr>().ok()) {
+        note.push_str(&format!(" (WeChat saw {address})"));
+    }
+    refusal.note = Some(note.into());
+    refusal
+}
+
+fn is_rid(word: &str) -> bool {
+    let groups: Vec<_> = word.split('-').collect();
+    let hexadecimal =
+        |group: &&str| group.len() == 8 && group.bytes().all(|b| b.is_ascii_hexdigit());
+    groups.len() == 3 && groups.iter().all(hexadecimal)
 }

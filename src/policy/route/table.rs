@@ -1,20 +1,284 @@
-//! The routes, arranged for lookup.
-use super::Route;
-/// Two routes that could both win.
+//! The routes, arranged so that a lookup costs the same with ten of them and with ten thousand: one
+//! hash lookup for the exact path, then one for each prefix length that some route has, longest first.
+
+use std::collections::{BTreeMap, HashMap};
+
+use http::Method;
+
+use super::{Action, Pattern, Route};
+
+/// The routes, arranged for lookup.
+#[derive(Debug)]
+pub struct Table {
+    routes: Vec<Route>,
+    /// Positions in `routes` by exact path, in lower case and without a closing `/`.
+    exact: HashMap<String, Vec<usize>>,
+    /// Positions in `routes` by prefix, grouped by the length of the prefix in bytes, longest first.
+    prefixes: Vec<(usize, HashMap<String, Vec<usize>>)>,
+}
+
+/// The positions of two routes that could both win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict(pub usize, pub usize);
+
 /// What a lookup found.
 #[derive(Debug)]
 pub enum Outcome<'a> {
-    /// This route.
+    /// The route that wins.
     Found(&'a Route),
+    /// Routes have the path and host, but none of them the method: these are the methods.
+    MethodNotAllowed(Vec<Method>),
+    /// No route has the path and host.
+    NotFound,
 }
-/// The routes, arranged for lookup.
-#[derive(Debug)]
-pub struct Table;
+
 impl Table {
     /// Arranges the routes, or names every pair that could both win.
-    pub fn build(_routes: Vec<Route>) -> Result<Self, Vec<Conflict>> {
-        Ok(Self)
+    pub fn build(routes: Vec<Route>) -> Result<Self, Vec<Conflict>> {
+        let mut exact: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut prefixes: BTreeMap<usize, HashMap<String, Vec<usize>>> = BTreeMap::new();
+        for (position, route) in routes.iter().enumerate() {
+            let places = match &route.path {
+                Pattern::Exact(path) => exact.entry(folded(path)).or_default(),
+                Pattern::Prefix(path) => {
+                    let of_length = prefixes.entry(path.len()).or_default();
+                    of_length.entry(path.clone()).or_default()
+                }
+            };
+            places.push(position);
+        }
+        let groups = || exact.values().chain(prefixes.values().flat_map(HashMap::values));
+        let mut conflicts: Vec<_> = groups().flat_map(|group| conflicts(&routes, group)).collect();
+        if !conflicts.is_empty() {
+            conflicts.sort_unstable_by_key(|Conflict(first, second)| (*first, *second));
+            return Err(conflicts);
+        }
+        let mut prefixes: Vec<_> = prefixes.into_iter().rev().collect();
+        let of_each_prefix = prefixes.iter_mut().flat_map(|(_, group)| group.values_mut());
+        for group in exact.values_mut().chain(of_each_prefix) {
+            group.sort_by_key(|position| routes.get(*position).map(specificity));
+        }
+        Ok(Self { routes, exact, prefixes })
+    }
+
+    /// The routes, in the order of the configuration.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The route of a request. The path is canonical, the host in lower case and without a port.
+    pub fn find<'a>(&'a self, path: &str, host: &'a str, method: &Method) -> Outcome<'a> {
+        let mut allowed = Vec::new();
+        let exact = with_folded(path, |folded| self.exact.get(folded));
+        for route in self.of_host(exact, host) {
+            if route.path.path() == path {
+                match take(route, method, &mut allowed) {
+                    Some(route) => return Outcome::Found(route),
+                    None => continue,
+                }
+            }
+            // Another spelling of a path that the gateway answers itself: a broader route must not
+            // get the login code that is in it.
+            if route.action != Action::Proxy {
+                return Outcome::NotFound;
+            }
+        }
+        for (length, group) in &self.prefixes {
+            let Some(prefix) = prefix_of(path, *length) else { continue };
+            for route in self.of_host(group.get(prefix), host) {
+                if let Some(route) = take(route, method, &mut allowed) {
+                    return Outcome::Found(route);
+                }
+            }
+        }
+        if allowed.is_empty() { Outcome::NotFound } else { Outcome::MethodNotAllowed(allowed) }
+    }
+
+    fn of_host<'a>(
+        &'a self,
+        positions: Option<&'a Vec<usize>>,
+        host: &'a str,
+    ) -> impl Iterator<Item = &'a Route> {
+        let routes =
+            positions.into_iter().flatten().filter_map(|position| self.routes.get(*position));
+        routes.filter(move |route| route.host.as_deref().is_none_or(|named| named == host))
+    }
+}
+
+/// The route where it has the method; else its methods are noted.
+fn take<'a>(route: &'a Route, method: &Method, allowed: &mut Vec<Method>) -> Option<&'a Route> {
+    if route.methods.is_empty() || route.methods.contains(method) {
+        return Some(route);
+    }
+    for method in &route.methods {
+        if !allowed.contains(method) {
+            allowed.push(method.clone());
+        }
+    }
+    None
+}
+
+/// A named host before none, named methods before none.
+fn specificity(route: &Route) -> (bool, bool) {
+    (route.host.is_none(), route.methods.is_empty())
+}
+
+fn conflicts(routes: &[Route], group: &[usize]) -> Vec<Conflict> {
+    let mut found = Vec::new();
+    for (index, &first) in group.iter().enumerate() {
+        for &second in group.iter().skip(index + 1) {
+            if let (Some(one), Some(other)) = (routes.get(first), routes.get(second)) {
+                if both_win(one, other) {
+                    found.push(Conflict(first, second));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn both_win(one: &Route, other: &Route) -> bool {
+    let methods_meet = match (one.methods.as_slice(), other.methods.as_slice()) {
+        ([], []) => true,
+        ([], _) | (_, []) => false,
+        (some, others) => some.iter().any(|method| others.contains(method)),
+    };
+    one.path == other.path && one.host == other.host && methods_meet
+}
+
+/// The first `length` bytes of a path where a segment ends there.
+fn prefix_of(path: &str, length: usize) -> Option<&str> {
+    match path.as_bytes().get(length) {
+        None if length == path.len() => Some(path),
+        Some(b'/') => path.get(..length),
+        _ => None,
+    }
+}
+
+fn folded(path: &str) -> String {
+    path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase()
+}
+
+/// Calls with the folded path, on the stack where it is short.
+fn with_folded<T>(path: &str, call: impl FnOnce(&str) -> T) -> T {
+    let bare = path.strip_suffix('/').unwrap_or(path);
+    if !bare.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return call(bare);
+    }
+    let mut buffer = [0; 128];
+    if let Some(copy) = buffer.get_mut(..bare.len()) {
+        copy.copy_from_slice(bare.as_bytes());
+        copy.make_ascii_lowercase();
+        if let Ok(text) = std::str::from_utf8(copy) {
+            return call(text);
+        }
+    }
+    call(&bare.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::route::Auth;
+
+    fn route(path: &str) -> Route {
+        Route {
+            path: Pattern::parse(path).unwrap(),
+            host: None,
+            methods: Vec::new(),
+            action: Action::Proxy,
+            auth: Auth::Required,
+            upstream: None,
+            apps: vec![0],
+            timeout: None,
+            body_size: None,
+            token_at: None,
+        }
+    }
+
+    fn on(host: &str, route: Route) -> Route {
+        Route { host: Some(host.to_owned()), ..route }
+    }
+
+    fn taking(methods: &[Method], route: Route) -> Route {
+        Route { methods: methods.to_vec(), ..route }
+    }
+
+    fn found(table: &Table, path: &str, host: &str, method: Method) -> Option<String> {
+        match table.find(path, host, &method) {
+            Outcome::Found(route) => Some(format!(
+                "{}{}{}",
+                route.host.as_deref().unwrap_or(""),
+                route.path,
+                if route.methods.is_empty() { "" } else { " by method" }
+            )),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_most_specific_route_wins_whatever_the_order() {
+        let mut routes = vec![
+            route("/**"),
+            route("/api/**"),
+            route("/api/v1/**"),
+            route("/api/v1/x"),
+            on("a.example", route("/api/v1/x")),
+            taking(&[Method::POST], route("/api/v1/x")),
+            taking(&[Method::POST], on("a.example", route("/api/v1/x"))),
+        ];
+        for _ in 0..routes.len() {
+            routes.rotate_left(1);
+            let table = Table::build(routes.clone()).unwrap();
+            for (path, host, method, expected) in [
+                ("/", "", Method::GET, "/**"),
+                ("/apix", "", Method::GET, "/**"),
+                ("/api", "", Method::GET, "/api/**"),
+                ("/api/", "", Method::GET, "/api/**"),
+                ("/api/v1", "", Method::GET, "/api/v1/**"),
+                ("/api/v1/x", "", Method::GET, "/api/v1/x"),
+                ("/api/v1/x", "", Method::POST, "/api/v1/x by method"),
+                ("/api/v1/x", "a.example", Method::GET, "a.example/api/v1/x"),
+                ("/api/v1/x", "a.example", Method::POST, "a.example/api/v1/x by method"),
+                ("/api/v1/x/", "a.example", Method::POST, "/api/v1/**"),
+            ] {
+                assert_eq!(found(&table, path, host, method).as_deref(), Some(expected), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_methods_of_a_path_are_named() {
+        let routes = vec![taking(&[Method::POST, Method::PUT], route("/a")), route("/b/**")];
+        let table = Table::build(routes).unwrap();
+        match table.find("/a", "", &Method::GET) {
+            Outcome::MethodNotAllowed(methods) => assert_eq!(methods, [Method::POST, Method::PUT]),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(table.find("/c", "", &Method::GET), Outcome::NotFound));
+    }
+
+    #[test]
+    fn another_spelling_of_an_action_falls_to_no_broader_route() {
+        let login = Route { action: Action::Login, ..route("/wxLogin") };
+        let table = Table::build(vec![login, route("/Other"), route("/**")]).unwrap();
+        for path in ["/wxlogin", "/WXLOGIN", "/wxLogin/"] {
+            assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
+        }
+        assert_eq!(found(&table, "/wxLogin", "", Method::GET).as_deref(), Some("/wxLogin"));
+        assert_eq!(found(&table, "/other", "", Method::GET).as_deref(), Some("/**"));
+    }
+
+    #[test]
+    fn two_routes_that_could_both_win_are_named() {
+        let routes = vec![
+            route("/a"),
+            taking(&[Method::GET, Method::POST], route("/b")),
+            route("/a"),
+            taking(&[Method::POST], route("/b")),
+            taking(&[Method::PUT], route("/b")),
+            on("x", route("/a")),
+        ];
+        assert_eq!(Table::build(routes).unwrap_err(), [Conflict(0, 2), Conflict(1, 3)]);
     }
 }

@@ -1,0 +1,32 @@
+//! The answer of an action.
+
+use http::{HeaderValue, StatusCode};
+use serde_json::Value;
+
+use crate::refusal::Refusal;
+
+/// What goes back to the client: JSON, or nothing, never stored by anybody on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// JSON text; empty where the status says that there is none.
+    pub body: String,
+    /// The cookie that is set.
+    pub set_cookie: Option<HeaderValue>,
+}
+
+impl Answer {
+    /// 200 with this JSON.
+    pub fn json(value: &Value) -> Self {
+        Self { status: StatusCode::OK, body: value.to_string(), set_cookie: None }
+    }
+
+    /// 204.
+    pub fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: String::new(), set_cookie: None }
+    }
+}
+
+/// The result of an action.
+pub type Result = std::result::Result<Answer, Refusal>;

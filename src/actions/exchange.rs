@@ -1,0 +1,244 @@
+//! The exchange of a login code, once for all who bring it.
+//!
+//! A client that lost the answer sends the code again, and several of its pages send it at the same
+//! time; WeChat takes it once. So the first who comes makes the exchange, those who come meanwhile wait
+//! for it, and for a minute those who come later get its outcome: in this process by one shared future,
+//! between replicas by a mark in the store. The exchange runs on its own task: a client that hangs up
+//! must not end it for the others, nor make a second one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Clock;
+use crate::refusal::{Reason, Refusal};
+use crate::secret::Secret;
+use crate::session::Sessions;
+use crate::session::record::SessionId;
+use crate::session::seal::{Purpose, Sealer};
+use crate::session::store::{Key, KeyId, Kind, Store, StoredKey};
+use crate::wechat::app::App;
+use crate::wechat::client::{Client, Failed, Login};
+use crate::wechat::errcode::{self, Api};
+use crate::wechat::user::{OpenId, User};
+
+/// For how long an outcome answers the same code. A lost answer is asked for again within seconds.
+const OUTCOME_KEPT: Duration = Duration::from_secs(60);
+/// For how long one replica may be at it; longer than any call to WeChat.
+const LEASE: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(50);
+/// A user's keys outlive the sessions: data of a returning user is made with the last of them.
+const RING_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+const UNDER_WAY: &[u8] = b"under way";
+
+/// A login that WeChat has vouched for, with its session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LoggedIn {
+    pub(super) openid: String,
+    pub(super) unionid: Option<String>,
+    pub(super) session: String,
+    pub(super) token: String,
+    /// When the session ends, in seconds since 1970.
+    pub(super) expires: u64,
+    /// Whether the gateway had never seen the user.
+    pub(super) first_login: bool,
+}
+
+/// The exchanges of this gateway.
+#[derive(Debug)]
+pub struct Exchanges {
+    shared: Arc<Parts>,
+    under_way: Mutex<HashMap<[u8; 32], Exchange>>,
+}
+
+type Exchange = Shared<BoxFuture<'static, Result<LoggedIn, Refusal>>>;
+
+#[derive(Debug)]
+struct Parts {
+    client: Client,
+    sessions: Arc<Sessions>,
+    store: Arc<dyn Store>,
+    sealer: Arc<Sealer>,
+    clock: Clock,
+}
+
+/// What became of an exchange, for those who come later.
+#[derive(Serialize, Deserialize)]
+enum Outcome {
+    LoggedIn(LoggedIn),
+    /// The errcode by which WeChat refused the code for good.
+    Refused(i64),
+    /// WeChat may have seen the code, and gave no answer. It is not asked again.
+    Lost,
+}
+
+impl Exchanges {
+    /// Exchanges by this client, whose sessions are kept there.
+    pub fn new(
+        client: Client,
+        sessions: Arc<Sessions>,
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+    ) -> Self {
+        let shared = Arc::new(Parts { client, sessions, store, sealer, clock });
+        Self { shared, under_way: Mutex::default() }
+    }
+
+    /// The login of a code, by one exchange for all who bring it.
+    pub async fn log_in(
+        self: &Arc<Self>,
+        app: &Arc<App>,
+        code: Secret,
+    ) -> Result<LoggedIn, Refusal> {
+        let hash = code_hash(app, &code);
+        let exchange = {
+            let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+            under_way.entry(hash).or_insert_with(|| self.start(app.clone(), code, hash)).clone()
+        };
+        exchange.await
+    }
+
+    fn start(self: &Arc<Self>, app: Arc<App>, code: Secret, hash: [u8; 32]) -> Exchange {
+        let exchanges = self.clone();
+        let task = tokio::spawn(async move {
+            let outcome = exchanges.shared.once_over_replicas(&app, &code, hash).await;
+            exchanges.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
+            outcome
+        });
+        let lost =
+            |_| Refusal::new(Reason::WechatUnavailable, "the login was cut short; see the log");
+        async move { task.await.unwrap_or_else(|error| Err(lost(error))) }.boxed().shared()
+    }
+}
+
+impl Parts {
+    async fn once_over_replicas(
+        &self,
+        app: &App,
+        code: &Secret,
+        hash: [u8; 32],
+    ) -> Result<LoggedIn, Refusal> {
+        let key = Key::new(Kind::Exchange, &[&hash]);
+        let Some(known) = self.store.put_if_absent(&key, UNDER_WAY, LEASE).await? else {
+            let exchanged = self.client.code2session(app, code).await;
+            let outcome = match exchanged {
+                Ok(login) => self.admit(app, &login).await,
+                Err(Failed { refusal, sent: false }) => {
+                    // Nothing was sent: the next one who brings the code may try.
+                    let _ = self.store.remove(&key, UNDER_WAY).await;
+                    return Err(refusal);
+                }
+                Err(failed) => Err(failed.refusal),
+            };
+            self.remember(&key, &hash, &outcome).await;
+            return outcome;
+        };
+        let outcome = match self.wait(&key, known).await? {
+            Some(sealed) => sealed,
+            None => {
+                let note = "another replica took the code and has not finished with it";
+                return Err(Refusal::new(Reason::WechatUnavailable, note));
+            }
+        };
+        self.recall(app, &hash, &outcome).await
+    }
+
+    /// Waits until the replica that took the code has an outcome, and gives it sealed.
+    async fn wait(&self, key: &Key, mut known: Vec<u8>) -> Result<Option<Vec<u8>>, Refusal> {
+        let until = tokio::time::Instant::now() + LEASE;
+        while known == UNDER_WAY {
+            if tokio::time::Instant::now() > until {
+                return Ok(None);
+            }
+            tokio::time::sleep(POLL).await;
+            match self.store.get(key).await? {
+                Some(value) => known = value,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(known))
+    }
+
+    /// Begins the session of a user whom WeChat has vouched for.
+    async fn admit(&self, app: &App, login: &Login) -> Result<LoggedIn, Refusal> {
+        let user = User { appid: app.appid.clone(), openid: login.openid.clone() };
+        let first_login = self.store.session_keys(&user).await?.is_empty();
+        self.keep_key(&user, login).await?;
+        let session = self.sessions.begin(user, login.unionid.clone()).await?;
+        let token = self.sessions.token(&session).map_err(|_| {
+            Refusal::new(
+                Reason::StoreUnavailable,
+                "the signing key cannot sign: check signing_keys",
+            )
+        })?;
+        Ok(LoggedIn {
+            openid: login.openid.as_str().to_owned(),
+            unionid: login.unionid.as_ref().map(|unionid| unionid.as_str().to_owned()),
+            session: session.id.as_str().to_owned(),
+            token,
+            expires: session.expires,
+            first_login,
+        })
+    }
+
+    async fn keep_key(&self, user: &User, login: &Login) -> Result<(), Refusal> {
+        let owner = [user.appid.as_str().as_bytes(), user.openid.as_str().as_bytes()];
+        let text = login.session_key.expose().as_bytes();
+        let mut id = [0; 16];
+        let hash = digest(&SHA256, &[b"wxgate session key\0", text].concat());
+        for (to, from) in id.iter_mut().zip(hash.as_ref()) {
+            *to = *from;
+        }
+        let sealed = self.sealer.seal(Purpose::SessionKey, &owner, text);
+        let key = StoredKey { id: KeyId(id), sealed, acquired: self.clock.now() };
+        Ok(self.store.add_session_key(user, key, RING_KEPT).await?)
+    }
+
+    /// Leaves the outcome for those who come later.
+    async fn remember(&self, key: &Key, hash: &[u8; 32], outcome: &Result<LoggedIn, Refusal>) {
+        let outcome = match outcome {
+            Ok(logged_in) => Outcome::LoggedIn(logged_in.clone()),
+            Err(Refusal { wechat_errcode: Some(errcode), .. }) => Outcome::Refused(*errcode),
+            Err(_) => Outcome::Lost,
+        };
+        // Serialising plain data does not fail; an empty value would be read as damaged.
+        let text = serde_json::to_vec(&outcome).unwrap_or_default();
+        let sealed = self.sealer.seal(Purpose::Exchange, &[hash], &text);
+        let _ = self.store.put(key, &sealed, OUTCOME_KEPT).await;
+    }
+
+    async fn recall(&self, app: &App, hash: &[u8; 32], sealed: &[u8]) -> Result<LoggedIn, Refusal> {
+        let opened = self.sealer.open(Purpose::Exchange, &[hash], sealed).ok();
+        let outcome = opened.and_then(|text| serde_json::from_slice::<Outcome>(&text).ok());
+        let used = || Refusal::new(Reason::LoginCodeUsed, "the login code was exchanged before");
+        match outcome {
+            Some(Outcome::LoggedIn(logged_in)) => {
+                let openid = OpenId::parse(&logged_in.openid).ok_or_else(used)?;
+                let user = User { appid: app.appid.clone(), openid };
+                let session = SessionId::parse(&logged_in.session).ok_or_else(used)?;
+                // After a logout the old answer would hand out a dead token.
+                let lives = self.sessions.exists(&user, &session).await?;
+                if lives { Ok(logged_in) } else { Err(used()) }
+            }
+            Some(Outcome::Refused(errcode)) => Err(errcode::refusal(Api::Code2Session, errcode)),
+            Some(Outcome::Lost) => {
+                let note = "WeChat was asked about this code before and gave no answer that helps";
+                Err(Refusal::new(Reason::WechatUnavailable, note))
+            }
+            None => Err(used()),
+        }
+    }
+}
+
+/// The store never sees the code itself.
+fn code_hash(app: &App, code: &Secret) -> [u8; 32] {
+    let text = [app.appid.as_str().as_bytes(), b"\0", code.expose().as_bytes()].concat();
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, &text).as_ref());
+    hash
+}

@@ -1,0 +1,147 @@
+//! `login`: a login code for a token.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::answer::{self, Answer};
+use super::exchange::{Exchanges, LoggedIn};
+use super::fields::Fields;
+use crate::clock::Clock;
+use crate::refusal::{Reason, Refusal};
+use crate::secret::Secret;
+use crate::session::{Cookie, SameSite};
+use crate::wechat::app::App;
+
+/// What a login takes of its fields; the rest is the client's own.
+pub const FIELDS: [&str; 2] = ["code", "appid"];
+/// wx.login gives 32 characters; this leaves room for another length, not for a flood.
+const MAX_CODE: usize = 128;
+
+/// The logins of a gateway.
+#[derive(Debug)]
+pub struct Logins {
+    exchanges: Arc<Exchanges>,
+    cookie: Option<Cookie>,
+    clock: Clock,
+}
+
+impl Logins {
+    /// Logins by these exchanges.
+    pub fn new(exchanges: Arc<Exchanges>, cookie: Option<Cookie>, clock: Clock) -> Self {
+        Self { exchanges, cookie, clock }
+    }
+
+    /// Reads the fields of a login.
+    pub fn fields(
+        query: Option<&str>,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Result<Fields, Refusal> {
+        Fields::read(query, headers, body)?.with_wafer_headers(headers)
+    }
+
+    /// Logs in to one of these apps.
+    pub async fn log_in(&self, fields: &Fields, apps: &[Arc<App>]) -> Result<LoggedIn, Refusal> {
+        let code = code(fields)?;
+        let app = app(fields, apps)?;
+        self.exchanges.log_in(app, code).await
+    }
+
+    /// The answer to a login, in the protocol in which it came.
+    pub fn answer(&self, fields: &Fields, login: Result<LoggedIn, Refusal>) -> answer::Result {
+        match login {
+            Ok(logged_in) if fields.is_wafer() => {
+                Ok(self.with_cookie(Answer::json(&wafer_success(&logged_in)), &logged_in))
+            }
+            Ok(logged_in) => {
+                let answer = Answer::json(&self.success(&logged_in));
+                Ok(self.with_cookie(answer, &logged_in))
+            }
+            Err(refusal) if fields.is_wafer() => Ok(wafer_failure(&refusal)),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn success(&self, logged_in: &LoggedIn) -> Value {
+        let mut members = Map::new();
+        members.insert("token".to_owned(), logged_in.token.as_str().into());
+        members.insert("token_type".to_owned(), "Bearer".into());
+        members.insert("expires_in".to_owned(), self.expires_in(logged_in).into());
+        members.insert("openid".to_owned(), logged_in.openid.as_str().into());
+        if let Some(unionid) = &logged_in.unionid {
+            members.insert("unionid".to_owned(), unionid.as_str().into());
+        }
+        members.into()
+    }
+
+    fn expires_in(&self, logged_in: &LoggedIn) -> u64 {
+        logged_in.expires.saturating_sub(self.clock.now())
+    }
+
+    fn with_cookie(&self, mut answer: Answer, logged_in: &LoggedIn) -> Answer {
+        if let Some(cookie) = &self.cookie {
+            let same_site = match cookie.same_site {
+                SameSite::Strict => "Strict",
+                SameSite::Lax => "Lax",
+                SameSite::None => "None",
+            };
+            let text = format!(
+                "{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite={same_site}",
+                cookie.name,
+                logged_in.token,
+                self.expires_in(logged_in),
+            );
+            answer.set_cookie = HeaderValue::try_from(text).ok();
+        }
+        answer
+    }
+}
+
+/// wafer2-client-sdk takes a login for good only where there is a userinfo.
+fn wafer_success(logged_in: &LoggedIn) -> Value {
+    let mut userinfo = Map::new();
+    userinfo.insert("openId".to_owned(), logged_in.openid.as_str().into());
+    if let Some(unionid) = &logged_in.unionid {
+        userinfo.insert("unionId".to_owned(), unionid.as_str().into());
+    }
+    json!({ "code": 0, "data": { "skey": logged_in.token, "userinfo": userinfo } })
+}
+
+/// The SDK reads the body of a 200 only.
+fn wafer_failure(refusal: &Refusal) -> Answer {
+    let body = json!({ "code": -1, "error": refusal.reason.entry().code });
+    Answer { status: StatusCode::OK, ..Answer::json(&body) }
+}
+
+fn code(fields: &Fields) -> Result<Secret, Refusal> {
+    let code = fields.required("code")?;
+    if is_phone_code(code) {
+        let note = "a phone code came to login; the client mixes up wx.login and getPhoneNumber";
+        return Err(Refusal::new(Reason::WrongCodeKind, note));
+    }
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if code.len() > MAX_CODE || !code.bytes().all(fits) {
+        return Err(Refusal::new(Reason::BadRequest, "a login code that WeChat never gave"));
+    }
+    Ok(Secret::new(code))
+}
+
+/// 64 hexadecimal digits: what getPhoneNumber gives.
+pub fn is_phone_code(code: &str) -> bool {
+    code.len() == 64 && code.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The app that the login is for: the only one, or the one that the client names.
+fn app<'a>(fields: &Fields, apps: &'a [Arc<App>]) -> Result<&'a Arc<App>, Refusal> {
+    let refused = |note| Refusal::new(Reason::BadRequest, note);
+    match (fields.text("appid")?, apps) {
+        (None, [app]) => Ok(app),
+        (None, _) => Err(refused("the route serves several apps, and the login names no appid")),
+        (Some(appid), apps) => apps
+            .iter()
+            .find(|app| app.appid.as_str() == appid)
+            .ok_or_else(|| refused("the login names an appid that the route does not serve")),
+    }
+}

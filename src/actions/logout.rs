@@ -1,0 +1,15 @@
+//! `logout`: ends the caller's session, or all of them.
+
+use super::answer::{self, Answer};
+use super::fields::Fields;
+use crate::session::{Live, Sessions};
+
+/// Ends the session, and with `everywhere` those on all devices of the user.
+pub async fn logout(sessions: &Sessions, live: &Live, fields: &Fields) -> answer::Result {
+    let session = &live.session;
+    if fields.boolean("everywhere")? {
+        sessions.end_all(&session.user).await?;
+    }
+    sessions.end(&session.user, &session.id).await?;
+    Ok(Answer::nothing())
+}

@@ -1,0 +1,239 @@
+//! The sessions of the gateway: begun at login, found by a token, ended by a logout.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use ring::digest::{SHA256, digest};
+
+use super::near_cache::{Live, NearCache};
+use super::record::{Session, SessionId, TokenId};
+use super::store::{Store, Unavailable};
+use super::token::{Claims, Invalid, Tokens};
+use super::{OnStoreOutage, Revocation, Settings};
+use crate::clock::Clock;
+use crate::wechat::app::AppId;
+use crate::wechat::user::{OpenId, UnionId, User};
+
+/// However live the invalidations are, no cached session is believed for longer.
+const CACHED_SECONDS: u64 = 30;
+/// Tokens whose verdict is remembered. About 100 bytes each.
+const VERDICTS: usize = 100_000;
+
+/// The sessions of the gateway.
+#[derive(Debug)]
+pub struct Sessions {
+    store: Arc<dyn Store>,
+    tokens: Tokens,
+    near: Arc<NearCache>,
+    /// By the hash of a token's bytes: what its verification gave, so that it is done once.
+    verdicts: Cache<[u8; 32], Arc<Verdict>>,
+    apps: HashMap<AppId, usize>,
+    clock: Clock,
+    idle: Duration,
+    lifetime: Duration,
+    revocation: Revocation,
+    on_store_outage: OnStoreOutage,
+}
+
+#[derive(Debug)]
+struct Verdict {
+    live: Arc<Live>,
+    /// When the token ends; earlier than its session where it was refreshed.
+    until: u64,
+}
+
+/// Why a token opens nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAuthenticated {
+    /// It is no token of ours, or its session has ended: one answer for all of it.
+    #[error("the token is not valid")]
+    Invalid,
+    /// It may be good: the store cannot be asked.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl From<Invalid> for NotAuthenticated {
+    fn from(_: Invalid) -> Self {
+        Self::Invalid
+    }
+}
+
+impl Sessions {
+    /// Sessions of these apps, whose positions are those of the settings.
+    pub fn new(settings: &Settings, apps: &[AppId], store: Arc<dyn Store>, clock: Clock) -> Self {
+        Self {
+            store,
+            tokens: Tokens::new(settings.signing_keys.clone()),
+            near: Arc::new(NearCache::new()),
+            verdicts: Cache::new(VERDICTS),
+            apps: apps.iter().cloned().zip(0..).collect(),
+            clock,
+            idle: settings.idle,
+            lifetime: settings.lifetime,
+            revocation: settings.revocation,
+            on_store_outage: settings.on_store_outage,
+        }
+    }
+
+    /// Begins a session for a user that WeChat has just vouched for.
+    pub async fn begin(
+        &self,
+        user: User,
+        unionid: Option<UnionId>,
+    ) -> Result<Session, Unavailable> {
+        let now = self.clock.now();
+        let session = Session {
+            id: SessionId::random(),
+            user,
+            unionid,
+            created: now,
+            expires: now + self.lifetime.as_secs(),
+            token: TokenId::random(),
+            replaced_tokens: Vec::new(),
+            claims: Default::default(),
+        };
+        self.store.create(&session, self.idle).await?;
+        Ok(session)
+    }
+
+    /// The token of a session. Fails only where the signing key cannot sign.
+    pub fn token(&self, session: &Session) -> Result<String, Invalid> {
+        let claims = Claims::new(
+            session.user.openid.as_str(),
+            session.user.appid.as_str(),
+            session.id.as_str(),
+            session.token.as_str().to_owned(),
+            self.clock.now(),
+            session.expires,
+        );
+        self.tokens.sign(&claims)
+    }
+
+    /// For how many seconds from now a session may live at most.
+    pub fn expires_in(&self, session: &Session) -> u64 {
+        session.expires.saturating_sub(self.clock.now())
+    }
+
+    /// The session that a token names.
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Live>, NotAuthenticated> {
+        let now = self.clock.now();
+        let hash = hash(token);
+        if let Some(verdict) = self.verdicts.get(&hash) {
+            let live = &verdict.live;
+            if live.is_live() && now < live.stale_from && now < verdict.until {
+                self.renew_when_due(live, now);
+                return Ok(live.clone());
+            }
+        }
+        let (live, until) = self.look_up(token, now).await?;
+        self.verdicts.insert(hash, Arc::new(Verdict { live: live.clone(), until }));
+        self.renew_when_due(&live, now);
+        Ok(live)
+    }
+
+    async fn look_up(&self, token: &str, now: u64) -> Result<(Arc<Live>, u64), NotAuthenticated> {
+        let claims = self.tokens.verify(token, now)?;
+        let (user, id, token_id) = names(&claims).ok_or(NotAuthenticated::Invalid)?;
+        let app = *self.apps.get(&user.appid).ok_or(NotAuthenticated::Invalid)?;
+        if self.revocation == Revocation::None {
+            let session = Session::from_claims(user, id, token_id, &claims);
+            let live = Live::new(session, app, u64::MAX, u64::MAX).ok_or(Invalid)?;
+            return Ok((Arc::new(live), claims.exp));
+        }
+        let load = self.load(&user, &id, app, now);
+        let live = self.near.get(&id, now, load).await?.ok_or(NotAuthenticated::Invalid)?;
+        let session = &live.session;
+        let until = session.token_until(&token_id, now).ok_or(NotAuthenticated::Invalid)?;
+        if session.user != user {
+            return Err(NotAuthenticated::Invalid);
+        }
+        Ok((live, until.min(claims.exp)))
+    }
+
+    async fn load(
+        &self,
+        user: &User,
+        id: &SessionId,
+        app: usize,
+        now: u64,
+    ) -> Result<Option<Live>, Unavailable> {
+        let Some((session, kept)) = self.store.find(user, id).await? else { return Ok(None) };
+        let kept = kept.as_secs();
+        let due = kept.saturating_sub(self.idle.as_secs() / 2);
+        Ok(Live::new(session, app, now + CACHED_SECONDS.min(kept.max(1)), now + due))
+    }
+
+    /// Tells the store that a session is in use, once in half its idle time.
+    fn renew_when_due(&self, live: &Arc<Live>, now: u64) {
+        let due = live.renew_from.load(Ordering::Relaxed);
+        if now < due {
+            return;
+        }
+        let next = now + self.idle.as_secs() / 2;
+        let first =
+            live.renew_from.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_err() {
+            return;
+        }
+        let (store, idle, live) = (self.store.clone(), self.idle, live.clone());
+        tokio::spawn(async move {
+            let session = &live.session;
+            // It is tried again with the next load of the session, well before it runs out.
+            let _ = store.renew(&session.user, &session.id, idle).await;
+        });
+    }
+
+    /// A new token for a session; the old one works a little longer.
+    pub async fn refresh(&self, live: &Live) -> Result<String, NotAuthenticated> {
+        let now = self.clock.now();
+        let (user, id) = (&live.session.user, &live.session.id);
+        let found = self.store.find(user, id).await?;
+        let (mut session, _) = found.ok_or(NotAuthenticated::Invalid)?;
+        session.replace_token(now);
+        self.update(&session).await?;
+        Ok(self.token(&session)?)
+    }
+
+    /// Writes a changed session. It fails where the session has ended meanwhile.
+    pub async fn update(&self, session: &Session) -> Result<(), NotAuthenticated> {
+        let there = self.store.update(session).await;
+        self.near.forget(&session.id);
+        if there? { Ok(()) } else { Err(NotAuthenticated::Invalid) }
+    }
+
+    /// Whether a session is still there, asked of the store itself.
+    pub async fn exists(&self, user: &User, id: &SessionId) -> Result<bool, Unavailable> {
+        Ok(self.store.find(user, id).await?.is_some())
+    }
+
+    /// Ends a session.
+    pub async fn end(&self, user: &User, id: &SessionId) -> Result<(), Unavailable> {
+        let ended = self.store.end(user, id).await;
+        self.near.forget(id);
+        ended.map(drop)
+    }
+
+    /// Ends every session of a user, on all devices.
+    pub async fn end_all(&self, user: &User) -> Result<usize, Unavailable> {
+        let ended = self.store.end_all(user).await?;
+        for id in &ended {
+            self.near.forget(id);
+        }
+        Ok(ended.len())
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    bytes
+}
+
+fn names(claims: &Claims) -> Option<(User, SessionId, TokenId)> {
+    let user = User { appid: AppId::parse(&claims.aud)?, openid: OpenId::parse(&claims.sub)? };
+    Some((user, SessionId::parse(&claims.sid)?, TokenId::parse(&claims.jti)?))
+}
