@@ -1,8 +1,16 @@
 //! Who the upstream is told the caller is: what is taken off a request, and what is set on it.
 
+pub mod forwarded;
+mod header_rules;
+
 use std::collections::BTreeMap;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
+
+pub use header_rules::HeaderRules;
+
+use crate::session::Live;
+use crate::wechat::app::App;
 
 /// The `[identity]` table: the names of the headers that the upstream reads.
 #[derive(Clone, Debug)]
@@ -37,5 +45,75 @@ impl Default for Settings {
             claims: BTreeMap::new(),
             forward_token: false,
         }
+    }
+}
+
+impl Settings {
+    /// Every name that only the gateway may set.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        [&self.openid, &self.unionid, &self.appid, &self.source, &self.call_id, &self.env]
+            .into_iter()
+            .chain(self.claims.values())
+    }
+}
+
+/// What is set on the requests of the users of each app.
+#[derive(Debug)]
+pub struct Identity {
+    settings: Settings,
+    /// By the position of the app in the settings.
+    apps: Vec<AppValues>,
+}
+
+#[derive(Debug)]
+struct AppValues {
+    appid: HeaderValue,
+    env: Option<HeaderValue>,
+}
+
+impl Identity {
+    /// Identities of these apps' users.
+    pub fn new(settings: Settings, apps: &[App]) -> Self {
+        let values = |app: &App| {
+            // The configuration lets only visible ASCII through.
+            let value = |text: &str| HeaderValue::from_str(text).ok();
+            let appid = value(app.appid.as_str())?;
+            Some(AppValues { appid, env: app.env.as_deref().and_then(value) })
+        };
+        Self { settings, apps: apps.iter().filter_map(values).collect() }
+    }
+
+    /// Sets the headers of this user by `set`, one call for each.
+    pub fn write<E>(
+        &self,
+        live: &Live,
+        request_id: &HeaderValue,
+        mut set: impl FnMut(&HeaderName, HeaderValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let names = &self.settings;
+        set(&names.openid, live.openid.clone())?;
+        set(&names.source, HeaderValue::from_static("wx_client"))?;
+        set(&names.call_id, request_id.clone())?;
+        if let Some(unionid) = &live.unionid {
+            set(&names.unionid, unionid.clone())?;
+        }
+        if let Some(app) = self.apps.get(live.app) {
+            set(&names.appid, app.appid.clone())?;
+            if let Some(env) = &app.env {
+                set(&names.env, env.clone())?;
+            }
+        }
+        for (claim, name) in &names.claims {
+            let value = live.session.claims.get(claim);
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+                set(name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the token itself goes on to the upstream.
+    pub fn forwards_token(&self) -> bool {
+        self.settings.forward_token
     }
 }

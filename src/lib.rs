@@ -5,8 +5,10 @@
 //! session (who) → actions or identity → upstream.
 
 pub mod clock;
+pub mod lifecycle;
 pub mod refusal;
 pub mod secret;
+pub mod telemetry;
 
 pub mod wechat;
 
@@ -19,3 +21,4 @@ pub mod upstream;
 
 pub mod admin;
 pub mod listen;
+pub mod proxy;

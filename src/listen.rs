@@ -1,11 +1,18 @@
 //! The data listeners: sockets, and the door that holds a connection between its requests.
 
+mod door;
+mod head;
+mod sockets;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub use door::Door;
+pub use sockets::{Listening, NotBound, listen};
 
 /// The `[server]` table.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! Who is logged in: the token outside, the session behind it, and the session keys of the users.
 
+pub mod bearer;
 pub mod memory;
 mod near_cache;
 pub mod record;

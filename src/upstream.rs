@@ -1,10 +1,14 @@
 //! The services behind the gateway: their servers, and which of them gets a request.
 
+mod servers;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
+
+pub use servers::{Address, Target, Upstream};
 
 /// One `[upstreams.NAME]` table.
 #[derive(Clone, Debug)]

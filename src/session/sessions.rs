@@ -113,6 +113,11 @@ impl Sessions {
         self.tokens.sign(&claims)
     }
 
+    /// Whether a text has the form of a token of ours, good or not.
+    pub fn is_like_a_token(&self, text: &str) -> bool {
+        self.tokens.is_like_ours(text)
+    }
+
     /// For how many seconds from now a session may live at most.
     pub fn expires_in(&self, session: &Session) -> u64 {
         session.expires.saturating_sub(self.clock.now())

@@ -2,6 +2,7 @@
 //! hash lookup for the exact path, then one for each prefix length that some route has, longest first.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use http::Method;
 
@@ -10,7 +11,7 @@ use super::{Action, Pattern, Route};
 /// The routes, arranged for lookup.
 #[derive(Debug)]
 pub struct Table {
-    routes: Vec<Route>,
+    routes: Vec<Arc<Route>>,
     /// Positions in `routes` by exact path, in lower case and without a closing `/`.
     exact: HashMap<String, Vec<usize>>,
     /// Positions in `routes` by prefix, grouped by the length of the prefix in bytes, longest first.
@@ -25,7 +26,7 @@ pub struct Conflict(pub usize, pub usize);
 #[derive(Debug)]
 pub enum Outcome<'a> {
     /// The route that wins.
-    Found(&'a Route),
+    Found(&'a Arc<Route>),
     /// Routes have the path and host, but none of them the method: these are the methods.
     MethodNotAllowed(Vec<Method>),
     /// No route has the path and host.
@@ -58,15 +59,16 @@ impl Table {
         for group in exact.values_mut().chain(of_each_prefix) {
             group.sort_by_key(|position| routes.get(*position).map(specificity));
         }
+        let routes = routes.into_iter().map(Arc::new).collect();
         Ok(Self { routes, exact, prefixes })
     }
 
     /// The routes, in the order of the configuration.
-    pub fn routes(&self) -> &[Route] {
+    pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
     }
 
-    /// The route of a request. The path is canonical, the host in lower case and without a port.
+    /// The route of a request. The path is canonical, the host without a port.
     pub fn find<'a>(&'a self, path: &str, host: &'a str, method: &Method) -> Outcome<'a> {
         let mut allowed = Vec::new();
         let exact = with_folded(path, |folded| self.exact.get(folded));
@@ -98,15 +100,21 @@ impl Table {
         &'a self,
         positions: Option<&'a Vec<usize>>,
         host: &'a str,
-    ) -> impl Iterator<Item = &'a Route> {
+    ) -> impl Iterator<Item = &'a Arc<Route>> {
         let routes =
             positions.into_iter().flatten().filter_map(|position| self.routes.get(*position));
-        routes.filter(move |route| route.host.as_deref().is_none_or(|named| named == host))
+        routes.filter(move |route| {
+            route.host.as_deref().is_none_or(|named| named.eq_ignore_ascii_case(host))
+        })
     }
 }
 
 /// The route where it has the method; else its methods are noted.
-fn take<'a>(route: &'a Route, method: &Method, allowed: &mut Vec<Method>) -> Option<&'a Route> {
+fn take<'a>(
+    route: &'a Arc<Route>,
+    method: &Method,
+    allowed: &mut Vec<Method>,
+) -> Option<&'a Arc<Route>> {
     if route.methods.is_empty() || route.methods.contains(method) {
         return Some(route);
     }

@@ -1,0 +1,237 @@
+//! Where a request came from, as the upstream is told: `X-Forwarded-*`, `Forwarded` (RFC 7239),
+//! `X-Real-IP` and the request id. What a client says of it counts only where its peer is trusted.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+use uuid::Uuid;
+
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// The name of one request in every log that it comes by.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const MAX_REQUEST_ID: usize = 128;
+
+/// The peers whose word is taken for where a request came from.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(pub Vec<IpNet>);
+
+/// Where a request came from.
+#[derive(Debug)]
+pub struct Origin<'a> {
+    peer: IpAddr,
+    trusted: bool,
+    tls: bool,
+    host: &'a str,
+    headers: &'a HeaderMap,
+}
+
+impl TrustedProxies {
+    fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|net| net.contains(&address.to_canonical()))
+    }
+
+    /// Where a request came from. A peer on a unix socket is this machine.
+    pub fn origin<'a>(
+        &self,
+        peer: Option<IpAddr>,
+        tls: bool,
+        host: &'a str,
+        headers: &'a HeaderMap,
+    ) -> Origin<'a> {
+        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.to_canonical());
+        Origin { peer, trusted: self.contains(peer), tls, host, headers }
+    }
+
+    /// The address of the client itself: the last one that no trusted proxy has.
+    pub fn client(&self, origin: &Origin<'_>) -> IpAddr {
+        if !origin.trusted {
+            return origin.peer;
+        }
+        let chain = origin.headers.get_all(X_FORWARDED_FOR).iter().rev();
+        let chain = chain.filter_map(|line| line.to_str().ok()).flat_map(|line| line.rsplit(','));
+        let addresses = chain.map(|text| text.trim().parse::<IpAddr>());
+        let mut client = origin.peer;
+        for address in addresses {
+            // What stands behind a text that is no address was written by nobody we trust.
+            let Ok(address) = address else { break };
+            client = address.to_canonical();
+            if !self.contains(client) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+impl Origin<'_> {
+    /// The request id: a trusted peer's, else a new one.
+    pub fn request_id(&self) -> HeaderValue {
+        let fits = |value: &&HeaderValue| {
+            let visible = |byte: &u8| byte.is_ascii_graphic();
+            (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(visible)
+        };
+        let given = self.trusted.then(|| self.headers.get(X_REQUEST_ID)).flatten();
+        given.filter(fits).cloned().unwrap_or_else(new_request_id)
+    }
+
+    /// Sets the headers by `set`, one call for each.
+    pub fn write<E>(
+        &self,
+        client: IpAddr,
+        mut set: impl FnMut(&HeaderName, HeaderValue) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let client = client.to_string();
+        let peer = if self.trusted { self.peer.to_string() } else { client.clone() };
+        let proto = self.proto();
+        let host = self.host();
+        let mut element = format!("for={};host={};proto={proto}", node(&peer), quoted(host));
+        if let Some(before) = self.given_list(&FORWARDED) {
+            element = format!("{before}, {element}");
+        }
+        let chain = match self.given_list(&X_FORWARDED_FOR) {
+            Some(before) => format!("{before}, {peer}"),
+            None => peer,
+        };
+        // Every part is visible ASCII by now; a value that were not would be left out.
+        let mut set = |name: &HeaderName, value: String| match HeaderValue::try_from(value) {
+            Ok(value) => set(name, value),
+            Err(_) => Ok(()),
+        };
+        set(&X_FORWARDED_FOR, chain)?;
+        set(&X_FORWARDED_PROTO, proto.to_owned())?;
+        set(&X_FORWARDED_HOST, host.to_owned())?;
+        set(&X_REAL_IP, client)?;
+        set(&FORWARDED, element)
+    }
+
+    fn proto(&self) -> &'static str {
+        match self.given(&X_FORWARDED_PROTO) {
+            Some("https") => "https",
+            Some("http") => "http",
+            _ if self.tls => "https",
+            _ => "http",
+        }
+    }
+
+    fn host(&self) -> &str {
+        self.given(&X_FORWARDED_HOST).unwrap_or(self.host)
+    }
+
+    /// A trusted peer's header.
+    fn given(&self, name: &HeaderName) -> Option<&str> {
+        let value = self.trusted.then(|| self.headers.get(name)).flatten()?;
+        value.to_str().ok().filter(|text| !text.is_empty())
+    }
+
+    /// A trusted peer's header, its lines joined.
+    fn given_list(&self, name: &HeaderName) -> Option<String> {
+        if !self.trusted {
+            return None;
+        }
+        let lines = self.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        let lines: Vec<_> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
+        (!lines.is_empty()).then(|| lines.join(", "))
+    }
+}
+
+/// A new request id: its first part is the time, so that ids sort by it.
+pub fn new_request_id() -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    let id = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+    // A UUID is visible ASCII.
+    HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+/// RFC 7239, 6: an IPv6 address is bracketed and quoted.
+fn node(address: &str) -> String {
+    if address.contains(':') { format!("\"[{address}]\"") } else { address.to_owned() }
+}
+
+/// A value of `Forwarded` that is no token is quoted.
+fn quoted(text: &str) -> String {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if text.bytes().all(token) { text.to_owned() } else { format!("\"{text}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(trusted: &str, peer: &str, headers: &[(&str, &str)]) -> Vec<(String, String)> {
+        let nets = trusted.split(',').filter(|net| !net.is_empty());
+        let proxies = TrustedProxies(nets.map(|net| net.parse().unwrap()).collect());
+        let headers = headers.iter().map(|(name, value)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
+        });
+        let headers: HeaderMap = headers.collect();
+        let origin = proxies.origin(Some(peer.parse().unwrap()), false, "a.example:8080", &headers);
+        let mut written = Vec::new();
+        let set = |name: &HeaderName, value: HeaderValue| {
+            written.push((name.to_string(), value.to_str().unwrap().to_owned()));
+            Ok::<(), ()>(())
+        };
+        origin.write(proxies.client(&origin), set).unwrap();
+        written
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn an_untrusted_peers_word_counts_for_nothing() {
+        let spoofed = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "https")];
+        let expected = [
+            ("x-forwarded-for", "9.9.9.9"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "a.example:8080"),
+            ("x-real-ip", "9.9.9.9"),
+            ("forwarded", "for=9.9.9.9;host=\"a.example:8080\";proto=http"),
+        ];
+        assert_eq!(written("10.0.0.0/8", "9.9.9.9", &spoofed), pairs(&expected));
+    }
+
+    #[test]
+    fn a_trusted_peers_chain_is_kept_and_the_client_is_the_last_untrusted_one() {
+        let given = [
+            ("x-forwarded-for", "6.6.6.6, 7.7.7.7, 10.1.1.1"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "shop.example"),
+        ];
+        let expected = [
+            ("x-forwarded-for", "6.6.6.6, 7.7.7.7, 10.1.1.1, 10.2.2.2"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "shop.example"),
+            ("x-real-ip", "7.7.7.7"),
+            ("forwarded", "for=10.2.2.2;host=shop.example;proto=https"),
+        ];
+        assert_eq!(written("10.0.0.0/8", "10.2.2.2", &given), pairs(&expected));
+    }
+
+    #[test]
+    fn addresses_of_version_six_are_bracketed() {
+        let written = written("", "2001:db8::1", &[]);
+        assert_eq!(
+            written.last().unwrap().1,
+            "for=\"[2001:db8::1]\";host=\"a.example:8080\";proto=http"
+        );
+    }
+
+    #[test]
+    fn a_request_id_is_taken_over_from_a_trusted_peer_only() {
+        let headers: HeaderMap =
+            [(X_REQUEST_ID, HeaderValue::from_static("mine"))].into_iter().collect();
+        let trusted = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
+        let near = trusted.origin(Some("10.0.0.1".parse().unwrap()), false, "a", &headers);
+        assert_eq!(near.request_id(), "mine");
+        let far = trusted.origin(Some("9.9.9.9".parse().unwrap()), false, "a", &headers);
+        assert_ne!(far.request_id(), "mine");
+        assert_eq!(far.request_id().len(), 36);
+    }
+}

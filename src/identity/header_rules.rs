@@ -1,0 +1,126 @@
+//! Which headers of a client never reach an upstream.
+//!
+//! Upstreams fold names: nginx, PHP and WSGI read `X_WX_OPENID`, PHP also `X.WX.OPENID`, as
+//! `X-WX-OPENID` (CVE-2025-64484, GHSA-f59h-q822-g45g, GHSA-49wc-4hcv-v58q). So a name is judged in its
+//! folded form, and one that still has `_` or `.` goes only where the upstream lists it.
+
+use std::collections::HashSet;
+
+use http::HeaderName;
+
+use super::Settings;
+
+/// Names that mean something to one connection only (RFC 9110, 7.6.1). pingora removes the ones that
+/// are spelled so; here they matter in another spelling.
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Names that the gateway writes itself, or that would let the client change the method that the
+/// routes were asked about.
+const OWN: [&str; 6] = [
+    "forwarded",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-real-ip",
+    "x-request-id",
+];
+
+const OWN_PREFIXES: [&str; 4] = ["x-wx-", "x-forwarded-", "x-original-", "x-rewrite-"];
+
+/// The rules, with the names of the configuration.
+#[derive(Debug)]
+pub struct HeaderRules {
+    identity: HashSet<String>,
+}
+
+impl HeaderRules {
+    /// Rules for these identity headers.
+    pub fn new(settings: &Settings) -> Self {
+        Self { identity: settings.names().map(|name| folded(name.as_str())).collect() }
+    }
+
+    /// Whether a client's header must not reach an upstream that lists `passed`.
+    pub fn removes(&self, name: &HeaderName, passed: &[HeaderName]) -> bool {
+        let text = name.as_str();
+        if !text.bytes().any(|byte| matches!(byte, b'_' | b'.')) {
+            return self.is_own(text);
+        }
+        let folded = folded(text);
+        self.is_own(&folded) || HOP_BY_HOP.contains(&folded.as_str()) || !passed.contains(name)
+    }
+
+    /// Whether only the gateway may set a header of this folded name.
+    fn is_own(&self, name: &str) -> bool {
+        let likely = name.starts_with("x-") || name.starts_with('f');
+        (likely && (OWN.contains(&name) || has_own_prefix(name))) || self.identity.contains(name)
+    }
+}
+
+fn has_own_prefix(name: &str) -> bool {
+    OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+fn folded(name: &str) -> String {
+    name.chars().map(|c| if matches!(c, '_' | '.') { '-' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> HeaderRules {
+        let user = HeaderName::from_static("x-user-id");
+        let claims = [("user_id".to_owned(), user)].into_iter().collect();
+        HeaderRules::new(&Settings { claims, ..Settings::default() })
+    }
+
+    fn name(text: &str) -> HeaderName {
+        HeaderName::try_from(text).unwrap()
+    }
+
+    #[test]
+    fn identity_is_removed_in_every_spelling() {
+        for text in [
+            "X-WX-OPENID",
+            "x_wx_openid",
+            "X.WX.OPENID",
+            "x-wx_openid",
+            "X-WX-anything",
+            "x-user-id",
+            "X_User.Id",
+            "Forwarded",
+            "X-Forwarded-For",
+            "x_forwarded_host",
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "X-Real-IP",
+            "X-Request-Id",
+            "X-HTTP-Method-Override",
+            "transfer_encoding",
+        ] {
+            assert!(rules().removes(&name(text), &[]), "{text}");
+            assert!(rules().removes(&name(text), &[name(text)]), "{text} even where it is listed");
+        }
+    }
+
+    #[test]
+    fn what_is_the_clients_own_passes() {
+        for text in
+            ["accept", "content-type", "cookie", "x-wxfoo", "x-trace", "traceparent", "from"]
+        {
+            assert!(!rules().removes(&name(text), &[]), "{text}");
+        }
+        assert!(rules().removes(&name("x_legacy"), &[]));
+        assert!(!rules().removes(&name("x_legacy"), &[name("X_Legacy")]));
+    }
+}

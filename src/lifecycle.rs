@@ -1,0 +1,5 @@
+//! How the gateway comes up and goes down.
+
+pub mod in_flight;
+pub mod ready;
+pub mod signals;

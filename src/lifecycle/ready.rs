@@ -1,0 +1,60 @@
+//! Whether the gateway is ready for requests: each part of it blocks readiness until it is dropped.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is not ready yet, or not any more.
+#[derive(Clone, Debug, Default)]
+pub struct Ready(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+/// Blocks readiness for one part until it is dropped.
+#[derive(Debug)]
+pub struct BlockReady {
+    ready: Ready,
+    part: &'static str,
+}
+
+impl Ready {
+    /// Blocks readiness for this part, for this reason.
+    #[must_use = "readiness is blocked until this is dropped"]
+    pub fn block(&self, part: &'static str, reason: impl Into<String>) -> BlockReady {
+        self.open().insert(part, reason.into());
+        BlockReady { ready: self.clone(), part }
+    }
+
+    /// Blocks readiness for this part until the process ends.
+    pub fn block_for_good(&self, part: &'static str, reason: impl Into<String>) {
+        self.open().insert(part, reason.into());
+    }
+
+    /// The parts that block readiness, with their reasons.
+    pub fn blocked(&self) -> BTreeMap<&'static str, String> {
+        self.open().clone()
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for BlockReady {
+    fn drop(&mut self) {
+        self.ready.open().remove(self.part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_blocks_until_it_is_dropped() {
+        let ready = Ready::default();
+        let proxy = ready.block("proxy", "starting");
+        let store = ready.block("store", "connecting");
+        drop(proxy);
+        assert_eq!(ready.blocked().into_keys().collect::<Vec<_>>(), ["store"]);
+        drop(store);
+        assert!(ready.blocked().is_empty());
+    }
+}

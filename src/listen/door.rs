@@ -1,0 +1,161 @@
+//! The door: it holds a connection between its requests without the future of a request.
+//!
+//! pingora's own loop keeps a request future of some 37 KB and a read buffer for every idle keep-alive
+//! connection; here an idle connection costs what its socket and a small buffer do. The door is also
+//! where the deadline of a head, the strict reading of it and the cap on connections are.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pingora_core::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
+};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::{ALPN, Stream};
+use pingora_core::server::ShutdownWatch;
+use tokio::io::AsyncWriteExt;
+use tracing::debug;
+
+use super::head::{self, Beginning};
+use crate::identity::forwarded::new_request_id;
+use crate::lifecycle::in_flight::InFlight;
+use crate::policy::limits::Limits;
+use crate::refusal::Refusal;
+
+/// Holds connections for a handler of requests.
+#[derive(Debug)]
+pub struct Door<A> {
+    handler: Arc<A>,
+    http2: Arc<Http2<A>>,
+    limits: Limits,
+    h2c: bool,
+    requests: InFlight,
+    connections: InFlight,
+}
+
+/// The same handler for the streams of HTTP/2 connections, on pingora's own loop.
+#[derive(Debug)]
+struct Http2<A> {
+    handler: Arc<A>,
+    options: HttpServerOptions,
+    requests: InFlight,
+}
+
+impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
+    /// A door to this handler. `requests` counts those under way, `connections` those held.
+    pub fn new(
+        handler: Arc<A>,
+        limits: Limits,
+        h2c: bool,
+        requests: InFlight,
+        connections: InFlight,
+    ) -> Self {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(limits.keepalive);
+        let http2 =
+            Arc::new(Http2 { handler: handler.clone(), options, requests: requests.clone() });
+        Self { handler, http2, limits, h2c, requests, connections }
+    }
+
+    /// Serves the requests of one HTTP/1 connection, or turns to HTTP/2 where its preface comes.
+    async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) {
+        let mut settings: Option<HttpPersistentSettings> = None;
+        let mut stopping = shutdown.clone();
+        let mut http2_possible = self.h2c && stream.get_ssl_digest().is_none();
+        // A new connection has as long for its first byte as for the rest of the head.
+        let mut silence = self.limits.header_timeout;
+        loop {
+            let beginning = tokio::select! {
+                biased;
+                beginning = head::next(&mut stream, &self.limits, silence, http2_possible) => beginning,
+                _ = stopping.wait_for(|stop| *stop) => return,
+            };
+            let bytes = match beginning {
+                Beginning::Http1(bytes) => bytes,
+                Beginning::Http2 => return drop(self.http2.process_new(stream, shutdown).await),
+                Beginning::Nothing => return,
+                Beginning::Refused(refusal) => return refuse(stream, &refusal).await,
+            };
+            let request = self.requests.enter();
+            let mut session = ServerSession::new_http1(stream);
+            if let Some(settings) = settings.take() {
+                pingora_core::apps::HttpPersistentSettings::apply_to_session(
+                    settings,
+                    &mut session,
+                );
+            }
+            session.set_keepalive(Some(self.limits.keepalive.as_secs()));
+            session.set_pipelined_prefix(bytes);
+            let Some(reused) = self.handler.process_new_http(session, shutdown).await else {
+                return;
+            };
+            drop(request);
+            (stream, settings) = reused.consume();
+            silence = self.limits.keepalive;
+            http2_possible = false;
+        }
+    }
+}
+
+#[async_trait]
+impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        let Some(_connection) = self.connections.enter_below(self.limits.connections) else {
+            debug!("a connection over the limit of [limits] connections was closed");
+            return None;
+        };
+        match stream.selected_alpn_proto() {
+            Some(ALPN::H2) => drop(self.http2.process_new(stream, shutdown).await),
+            _ => self.serve(stream, shutdown).await,
+        }
+        None
+    }
+
+    async fn cleanup(&self) {
+        self.handler.http_cleanup().await;
+    }
+}
+
+#[async_trait]
+impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Http2<A> {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        // HTTP/1 has to come by the door's own loop.
+        if !session.is_http2() {
+            return None;
+        }
+        let _request = self.requests.enter();
+        self.handler.process_new_http(session, shutdown).await
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}
+
+/// Answers a head that is not handed on, and closes the connection.
+async fn refuse(mut stream: Stream, refusal: &Refusal) {
+    debug!("a request was refused at the door: {refusal}");
+    let request_id = new_request_id();
+    let body = refusal.body(request_id.to_str().unwrap_or_default());
+    let status = http::StatusCode::from_u16(refusal.status()).unwrap_or_default();
+    let answer = format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
+         Cache-Control: no-store\r\nConnection: close\r\n\r\n{body}",
+        status.as_str(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len(),
+    );
+    // A client that is gone is not told.
+    if stream.write_all(answer.as_bytes()).await.is_ok() {
+        let _ = AsyncWriteExt::shutdown(&mut stream).await;
+    }
+}

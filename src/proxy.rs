@@ -1,0 +1,189 @@
+//! The pingora adapter: one short method for each hook, and no decisions of its own.
+
+mod admission;
+mod context;
+mod failure;
+mod peer;
+mod respond;
+mod run_action;
+mod state;
+mod upstream_request;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::StatusCode;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use tracing::debug;
+
+pub use context::Context;
+pub use state::State;
+
+use crate::policy::route::Action;
+use crate::refusal::Reason;
+
+/// The data plane's handler of requests.
+#[derive(Debug)]
+pub struct Gateway {
+    state: Arc<State>,
+}
+
+impl Gateway {
+    /// A handler with this state.
+    pub fn new(state: Arc<State>) -> Self {
+        Self { state }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(self.state.clone())
+    }
+
+    /// No modules: pingora's own would look at every answer for compression that is never on.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, _: &mut Context) -> Result<()> {
+        let limits = &self.state.limits;
+        session.set_keepalive(Some(limits.keepalive.as_secs()));
+        session.set_read_timeout(Some(limits.body_idle));
+        session.set_write_timeout(Some(limits.body_idle));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        let outcome = match admission::admit(session, ctx).await {
+            Ok(()) if ctx.action() == Action::Proxy => return Ok(false),
+            Ok(()) => run_action::run(session, ctx).await,
+            Err(refusal) => Err(refusal),
+        };
+        match outcome {
+            Ok(Some(answer)) => respond::answer(session, ctx, answer).await?,
+            Ok(None) => return Ok(false),
+            Err(refusal) => respond::refusal(session, ctx, refusal).await?,
+        }
+        Ok(true)
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Context,
+    ) -> Result<Box<HttpPeer>> {
+        peer::next(ctx, session.is_upgrade_req()).map_err(failure::refused)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        upstream_request::rewrite(session, request, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if let Some(replacement) = &mut ctx.replacement {
+            *body = if end_of_stream { replacement.take() } else { None };
+            return Ok(());
+        }
+        ctx.body_received += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        // A tunnel has no body.
+        if ctx.body_received > ctx.body_limit && !session.was_upgraded() {
+            return Err(failure::refused(Reason::BodyTooLarge.into()));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            session.set_read_timeout(None);
+            session.set_write_timeout(None);
+        }
+        respond::clean_upstream_answer(response, ctx)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        ctx: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        // No byte was sent, so that even a POST may go to another server.
+        error.set_retry(ctx.may_try_again());
+        error
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Context,
+    ) -> FailToProxy {
+        let error_code = match failure::refusal(error, ctx) {
+            Some(refusal) if session.response_written().is_none() => {
+                let status = refusal.status();
+                session.set_keepalive(None);
+                match respond::refusal(session, ctx, refusal).await {
+                    Ok(()) => status,
+                    Err(_) => 0,
+                }
+            }
+            // Half an answer went out: closing is the only way to say that it is half of one.
+            _ => 0,
+        };
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let request_id = ctx.request_id.to_str().unwrap_or_default();
+        debug!(
+            status,
+            request_id,
+            route = %ctx.route_name(),
+            method = %session.req_header().method,
+            error = error.map(|error| error.etype().as_str()),
+            "request"
+        );
+    }
+
+    /// pingora's lines hold the request target, and with it codes and tokens; ours are written instead.
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _: &Session,
+        _: &Context,
+        _: &Error,
+        _: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _: &Session, ctx: &Context) -> String {
+        ctx.route_name()
+    }
+}

@@ -1,0 +1,102 @@
+//! From the head of a request to who may do what: guard, route, authenticate.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use pingora_proxy::Session;
+
+use super::{Context, State};
+use crate::policy::guard::split_port;
+use crate::policy::route::{Action, Auth, Outcome, Route};
+use crate::policy::{guard, path};
+use crate::refusal::{Reason, Refusal};
+use crate::session::bearer::{self, Bearer};
+
+/// Admits a request to its route, or refuses it. What was found out is left in the context.
+pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<(), Refusal> {
+    let state = ctx.state.clone();
+    let admitted = check_head(session, ctx, &state);
+    if admitted.is_err() {
+        // Whoever sends what can be read in two ways gets no second request on this connection.
+        session.set_keepalive(None);
+    }
+    let route = admitted?;
+    let authenticated = authenticate(session, ctx, &state, &route).await;
+    ctx.route = Some(route);
+    authenticated
+}
+
+fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc<Route>, Refusal> {
+    let request = session.req_header();
+    let head: &Parts = request.as_ref();
+    let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
+    let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    let origin = state.trusted_proxies.origin(peer, tls, "", &head.headers);
+    ctx.request_id = origin.request_id();
+    ctx.client = state.trusted_proxies.client(&origin);
+
+    let target = request.raw_path();
+    let host = guard::check(head, target, &state.limits)?;
+    let raw_path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = path::canonical(raw_path)
+        .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
+    let route = match state.routes.find(&path, split_port(host).0, &head.method) {
+        Outcome::Found(route) => route.clone(),
+        Outcome::MethodNotAllowed(methods) => {
+            let allow = methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
+            return Err(Refusal { allow: Some(allow), ..Reason::MethodNotAllowed.into() });
+        }
+        Outcome::NotFound => return Err(Reason::NoRoute.into()),
+    };
+    if *path.as_bytes() != *raw_path {
+        ctx.rewritten_path = Some(path.into_owned());
+    }
+    ctx.upstream = route.upstream.and_then(|position| state.upstreams.get(position).cloned());
+    ctx.body_limit = route.body_size.unwrap_or(state.limits.body_size);
+    check_declared_body(head, ctx.body_limit)?;
+    Ok(route)
+}
+
+fn check_declared_body(head: &Parts, limit: u64) -> Result<(), Refusal> {
+    let declared = head.headers.get(http::header::CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit) {
+        return Err(Reason::BodyTooLarge.into());
+    }
+    Ok(())
+}
+
+async fn authenticate(
+    session: &Session,
+    ctx: &mut Context,
+    state: &State,
+    route: &Route,
+) -> Result<(), Refusal> {
+    let auth = match route.action {
+        Action::Login | Action::Push => return Ok(()),
+        Action::Proxy => route.auth,
+        _ => Auth::Required,
+    };
+    let head: &Parts = session.req_header().as_ref();
+    let found = bearer::find(&state.token_from, &head.headers, head.uri.query());
+    if auth == Auth::None {
+        // Not looked at, but it is not the upstream's either.
+        let ours = found.ok().flatten().filter(|it| state.sessions.is_like_a_token(&it.token));
+        ctx.token_at = ours.map(|it| it.source.clone());
+        return Ok(());
+    }
+    let found = found.map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
+    let Some(Bearer { token, source }) = found else {
+        return match auth {
+            Auth::Required => Err(Reason::TokenMissing.into()),
+            _ => Ok(()),
+        };
+    };
+    let live = state.sessions.authenticate(&token).await?;
+    if !route.apps.contains(&live.app) {
+        return Err(Refusal::new(Reason::TokenInvalid, "the token is of an app of other routes"));
+    }
+    ctx.token_at = Some(source.clone());
+    ctx.live = Some(live);
+    Ok(())
+}

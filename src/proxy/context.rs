@@ -1,0 +1,90 @@
+//! What is known of one request while it goes through the gateway.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+
+use super::State;
+use crate::policy::route::{Action, Route};
+use crate::session::{Live, TokenSource};
+use crate::upstream::{Target, Upstream};
+
+/// One request. What it began with it ends with, whatever is reloaded meanwhile.
+#[derive(Debug)]
+pub struct Context {
+    pub(super) state: Arc<State>,
+    pub(super) request_id: HeaderValue,
+    pub(super) client: IpAddr,
+    pub(super) route: Option<Arc<Route>>,
+    /// The canonical path, where the client wrote another.
+    pub(super) rewritten_path: Option<String>,
+    /// Who the caller is; nobody on a route that does not ask.
+    pub(super) live: Option<Arc<Live>>,
+    /// Where the token stood, so that it can be taken out.
+    pub(super) token_at: Option<TokenSource>,
+    pub(super) upstream: Option<Arc<Upstream>>,
+    pub(super) target: Option<Arc<Target>>,
+    /// Connections tried so far.
+    pub(super) attempts: usize,
+    /// The body that goes to the upstream instead of the client's: `Some` from the decision on, the
+    /// inner one until it is sent.
+    pub(super) replacement: Option<Replacement>,
+    pub(super) body_received: u64,
+    pub(super) body_limit: u64,
+}
+
+/// A JSON body in place of the client's.
+#[derive(Debug)]
+pub(super) struct Replacement {
+    pub(super) length: usize,
+    body: Bytes,
+}
+
+impl Replacement {
+    pub(super) fn new(body: String) -> Self {
+        Self { length: body.len(), body: body.into() }
+    }
+
+    /// The body, once for each time that the request is sent.
+    pub(super) fn take(&mut self) -> Option<Bytes> {
+        Some(self.body.clone())
+    }
+}
+
+impl Context {
+    pub(super) fn new(state: Arc<State>) -> Self {
+        let body_limit = state.limits.body_size;
+        Self {
+            state,
+            request_id: HeaderValue::from_static("-"),
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            route: None,
+            rewritten_path: None,
+            live: None,
+            token_at: None,
+            upstream: None,
+            target: None,
+            attempts: 0,
+            replacement: None,
+            body_received: 0,
+            body_limit,
+        }
+    }
+
+    pub(super) fn action(&self) -> Action {
+        self.route.as_ref().map_or(Action::Proxy, |route| route.action)
+    }
+
+    /// The route's path as the configuration has it: safe to log, and of a fixed number.
+    pub(super) fn route_name(&self) -> String {
+        self.route.as_ref().map_or_else(|| "-".to_owned(), |route| route.path.to_string())
+    }
+
+    /// Whether another connection may be tried.
+    pub(super) fn may_try_again(&self) -> bool {
+        let retries = self.upstream.as_ref().map_or(0, |upstream| upstream.settings.retries);
+        self.attempts <= retries
+    }
+}

@@ -1,0 +1,60 @@
+//! What went wrong inside pingora, as a refusal.
+
+use pingora_error::{Error, ErrorSource, ErrorType};
+
+use super::Context;
+use crate::refusal::{Reason, Refusal};
+
+const REFUSED: &str = "refused by the gateway";
+
+/// A refusal on its way through pingora.
+pub(super) fn refused(refusal: Refusal) -> Box<Error> {
+    Error::because(ErrorType::new(REFUSED), "", refusal)
+}
+
+/// The refusal that an error comes to; none where the client is gone.
+pub(super) fn refusal(error: &Error, ctx: &Context) -> Option<Refusal> {
+    if let Some(refusal) = error.root_cause().downcast_ref::<Refusal>() {
+        return Some(refusal.clone());
+    }
+    match error.esource() {
+        ErrorSource::Downstream => of_downstream(error),
+        _ => Some(of_upstream(error, ctx)),
+    }
+}
+
+fn of_downstream(error: &Error) -> Option<Refusal> {
+    match error.etype() {
+        ErrorType::ReadTimedout => Some(Reason::RequestTimeout.into()),
+        ErrorType::WriteTimedout
+        | ErrorType::WriteError
+        | ErrorType::ReadError
+        | ErrorType::ConnectionClosed => None,
+        _ => Some(Refusal::new(Reason::BadRequest, "a body that is malformed on the wire")),
+    }
+}
+
+fn of_upstream(error: &Error, ctx: &Context) -> Refusal {
+    let (reason, what) = match error.etype() {
+        ErrorType::ConnectTimedout => (Reason::UpstreamUnavailable, "no connection in time"),
+        ErrorType::ConnectRefused => (Reason::UpstreamUnavailable, "the connection is refused"),
+        ErrorType::ConnectNoRoute => (Reason::UpstreamUnavailable, "no way to its address"),
+        ErrorType::ConnectError | ErrorType::SocketError | ErrorType::BindError => {
+            (Reason::UpstreamUnavailable, "it cannot be connected to")
+        }
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::HandshakeError => (Reason::UpstreamUnavailable, "the TLS handshake failed"),
+        ErrorType::InvalidCert => (Reason::UpstreamUnavailable, "its certificate is not trusted"),
+        ErrorType::ReadTimedout => (Reason::UpstreamTimeout, "no answer in time"),
+        ErrorType::WriteTimedout => (Reason::UpstreamTimeout, "it takes no request body"),
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => {
+            (Reason::UpstreamError, "the connection broke before the answer was whole")
+        }
+        _ => (Reason::UpstreamError, "it answered in a way that is not HTTP"),
+    };
+    let upstream = ctx.upstream.as_ref().map_or("-", |upstream| upstream.settings.name.as_str());
+    let address =
+        ctx.target.as_ref().map_or_else(String::new, |target| format!(" at {}", target.address));
+    Refusal::new(reason, format!("upstream {upstream}{address}: {what}"))
+}

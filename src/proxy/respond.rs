@@ -1,0 +1,92 @@
+//! Answers that the gateway writes itself, and what it changes of an upstream's.
+
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, SET_COOKIE,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderValue, Method, StatusCode};
+use pingora_error::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use tracing::{debug, warn};
+
+use super::Context;
+use crate::actions::answer::Answer;
+use crate::identity::forwarded::X_REQUEST_ID;
+use crate::refusal::Refusal;
+
+/// Writes the answer of an action.
+pub(super) async fn answer(session: &mut Session, ctx: &Context, answer: Answer) -> Result<()> {
+    let mut header = head(answer.status.as_u16(), ctx)?;
+    if answer.status != StatusCode::NO_CONTENT {
+        header.insert_header(CONTENT_TYPE, "application/json; charset=utf-8")?;
+        header.insert_header(CONTENT_LENGTH, answer.body.len())?;
+    }
+    if let Some(cookie) = answer.set_cookie {
+        header.insert_header(SET_COOKIE, cookie)?;
+    }
+    write(session, header, answer.body).await
+}
+
+/// Writes a refusal, and tells the operator what the client is not told.
+pub(super) async fn refusal(session: &mut Session, ctx: &Context, refusal: Refusal) -> Result<()> {
+    report(ctx, &refusal);
+    let mut header = head(refusal.status(), ctx)?;
+    let body = refusal.body(ctx.request_id.to_str().unwrap_or_default());
+    header.insert_header(CONTENT_TYPE, "application/problem+json")?;
+    header.insert_header(CONTENT_LENGTH, body.len())?;
+    if refusal.status() == StatusCode::UNAUTHORIZED.as_u16() {
+        header.insert_header(WWW_AUTHENTICATE, "Bearer")?;
+    }
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        header.insert_header(RETRY_AFTER, seconds)?;
+    }
+    if let Some(allow) = &refusal.allow {
+        header.insert_header(ALLOW, allow.as_str())?;
+    }
+    write(session, header, body).await
+}
+
+fn report(ctx: &Context, refusal: &Refusal) {
+    let request_id = ctx.request_id.to_str().unwrap_or_default();
+    let route = ctx.route_name();
+    if refusal.reason.entry().operator {
+        warn!(request_id, route, "{refusal}");
+    } else {
+        debug!(request_id, route, "{refusal}");
+    }
+}
+
+fn head(status: u16, ctx: &Context) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build(status, Some(8))?;
+    header.insert_header(CACHE_CONTROL, "no-store")?;
+    header.insert_header(X_REQUEST_ID, ctx.request_id.clone())?;
+    Ok(header)
+}
+
+async fn write(session: &mut Session, header: ResponseHeader, body: String) -> Result<()> {
+    let no_body = body.is_empty() || session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(header), no_body).await?;
+    if !no_body {
+        session.write_response_body(Some(Bytes::from(body)), true).await?;
+    }
+    Ok(())
+}
+
+/// Takes from an upstream's answer what only the gateway may say, and names the request.
+pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    let is_ours = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.starts_with("x-") && (name.starts_with("x-wx-") || name.starts_with("x-session-"))
+    };
+    let ours: Vec<_> = response.headers.keys().filter(is_ours).cloned().collect();
+    for name in ours {
+        response.remove_header(&name);
+    }
+    let request_id: HeaderValue = ctx.request_id.clone();
+    response.insert_header(X_REQUEST_ID, request_id)
+}

@@ -1,0 +1,37 @@
+//! What every request reads and none changes.
+
+use std::sync::Arc;
+
+use crate::actions::login::Logins;
+use crate::identity::forwarded::TrustedProxies;
+use crate::identity::{HeaderRules, Identity};
+use crate::policy::limits::Limits;
+use crate::policy::route::Table;
+use crate::session::{Sessions, TokenSource};
+use crate::upstream::Upstream;
+use crate::wechat::app::App;
+
+/// The configuration as requests use it, and the parts that serve them.
+#[derive(Debug)]
+pub struct State {
+    /// The routes.
+    pub routes: Table,
+    /// The apps, in the order of the configuration.
+    pub apps: Vec<Arc<App>>,
+    /// The upstreams, in the order of the configuration.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// What a client may send.
+    pub limits: Limits,
+    /// What is taken off a request.
+    pub header_rules: HeaderRules,
+    /// What is set on a request.
+    pub identity: Identity,
+    /// Whose word is taken for where a request came from.
+    pub trusted_proxies: TrustedProxies,
+    /// Where a token may stand.
+    pub token_from: Vec<TokenSource>,
+    /// Who is logged in.
+    pub sessions: Arc<Sessions>,
+    /// How one logs in.
+    pub logins: Logins,
+}

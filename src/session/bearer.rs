@@ -1,0 +1,155 @@
+//! Where the token of a request stands.
+
+use std::borrow::Cow;
+
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, COOKIE};
+
+use super::TokenSource;
+
+/// A token and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer<'a> {
+    /// The token.
+    pub token: Cow<'a, str>,
+    /// Which of the sources it came from.
+    pub source: &'a TokenSource,
+}
+
+/// Two tokens, in one place or in two: nobody can say whose request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than one token in the request")]
+pub struct Doubled;
+
+/// The one token of a request, looked for in these sources.
+pub fn find<'a>(
+    sources: &'a [TokenSource],
+    headers: &'a HeaderMap,
+    query: Option<&'a str>,
+) -> Result<Option<Bearer<'a>>, Doubled> {
+    let mut found = None;
+    for source in sources {
+        if let Some(token) = source.token(headers, query)? {
+            if found.is_some() {
+                return Err(Doubled);
+            }
+            found = Some(Bearer { token, source });
+        }
+    }
+    Ok(found)
+}
+
+impl TokenSource {
+    fn token<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        query: Option<&'a str>,
+    ) -> Result<Option<Cow<'a, str>>, Doubled> {
+        match self {
+            Self::Authorization => {
+                let value = one(headers.get_all(AUTHORIZATION).iter())?;
+                let text = value.map(|value| value.to_str().unwrap_or("Bearer -"));
+                Ok(text.and_then(after_bearer).map(Cow::Borrowed))
+            }
+            Self::Header(name) => {
+                let value = one(headers.get_all(name).iter())?;
+                // What is no text is no token of ours; it is refused like any other bad one.
+                Ok(value.map(|value| Cow::Borrowed(value.to_str().unwrap_or("-").trim())))
+            }
+            Self::Cookie(name) => {
+                let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+                let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| {
+                    let (key, value) = pair.trim().split_once('=')?;
+                    (key == name).then_some(value)
+                });
+                Ok(one(pairs)?.map(Cow::Borrowed))
+            }
+            Self::Query(name) => {
+                let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+                one(pairs.filter(|(key, _)| key == name).map(|(_, value)| value))
+            }
+        }
+    }
+}
+
+fn one<T>(mut values: impl Iterator<Item = T>) -> Result<Option<T>, Doubled> {
+    let first = values.next();
+    if values.next().is_some() { Err(Doubled) } else { Ok(first) }
+}
+
+/// The token after `Bearer` in any case (RFC 9110, 11.1); another scheme is not ours.
+fn after_bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A query without one of its parameters; none where nothing is left.
+pub fn query_without(query: &str, name: &str) -> Option<String> {
+    let is_other = |pair: &&str| {
+        form_urlencoded::parse(pair.as_bytes()).next().is_none_or(|(key, _)| key != name)
+    };
+    let rest: Vec<_> = query.split('&').filter(is_other).collect();
+    (!rest.is_empty()).then(|| rest.join("&"))
+}
+
+/// A Cookie header without one of its cookies; none where nothing is left.
+pub fn cookies_without(line: &str, name: &str) -> Option<String> {
+    let is_other = |pair: &&str| pair.split_once('=').is_none_or(|(key, _)| key != name);
+    let rest: Vec<_> = line.split(';').map(str::trim).filter(is_other).collect();
+    (!rest.is_empty()).then(|| rest.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources() -> Vec<TokenSource> {
+        vec![
+            TokenSource::Authorization,
+            TokenSource::Header("x-wx-skey".parse().unwrap()),
+            TokenSource::Cookie("t".to_owned()),
+            TokenSource::Query("token".to_owned()),
+        ]
+    }
+
+    fn token(headers: &[(&str, &str)], query: &str) -> Result<Option<String>, Doubled> {
+        let headers = headers.iter().map(|(name, value)| {
+            (http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap())
+        });
+        let sources = sources();
+        let headers: HeaderMap = headers.collect();
+        Ok(find(&sources, &headers, Some(query))?.map(|bearer| bearer.token.into_owned()))
+    }
+
+    #[test]
+    fn a_token_is_found_in_each_place() {
+        let found = Ok(Some("a.b.c".to_owned()));
+        assert_eq!(token(&[("authorization", "bearer  a.b.c ")], ""), found);
+        assert_eq!(token(&[("x-wx-skey", "a.b.c")], ""), found);
+        assert_eq!(token(&[("cookie", "x=1; t=a.b.c")], ""), found);
+        assert_eq!(token(&[], "x=1&token=a.b.c"), found);
+        assert_eq!(token(&[("authorization", "Basic YTpi")], ""), Ok(None));
+        assert_eq!(token(&[("authorization", "Bearer")], ""), Ok(Some(String::new())));
+    }
+
+    #[test]
+    fn two_tokens_are_refused() {
+        assert_eq!(token(&[("authorization", "Bearer a"), ("x-wx-skey", "a")], ""), Err(Doubled));
+        assert_eq!(token(&[("cookie", "t=a; t=b")], ""), Err(Doubled));
+        assert_eq!(token(&[("cookie", "t=a")], "token=a"), Err(Doubled));
+        assert_eq!(token(&[], "token=a&token=a"), Err(Doubled));
+        let sources = sources();
+        let mut headers = HeaderMap::new();
+        headers.append(AUTHORIZATION, "Basic a".parse().unwrap());
+        headers.append(AUTHORIZATION, "Bearer a".parse().unwrap());
+        assert_eq!(find(&sources, &headers, None), Err(Doubled));
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_query_and_cookies() {
+        assert_eq!(query_without("a=1&token=x&b=2", "token").as_deref(), Some("a=1&b=2"));
+        assert_eq!(query_without("t%6fken=x", "token"), None);
+        assert_eq!(cookies_without("a=1; t=x; b", "t").as_deref(), Some("a=1; b"));
+        assert_eq!(cookies_without("t=x", "t"), None);
+    }
+}

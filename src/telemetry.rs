@@ -1,0 +1,3 @@
+//! What the operator sees of the gateway.
+
+pub mod log;
