@@ -14,11 +14,14 @@ pub mod wechat;
 
 pub mod session;
 
-pub mod actions;
 pub mod identity;
 pub mod policy;
 pub mod upstream;
 
+pub mod actions;
+
 pub mod admin;
 pub mod listen;
 pub mod proxy;
+
+pub mod config;

@@ -4,6 +4,7 @@
 //! before a shorter one, a named host before none, named methods before none.
 
 mod pattern;
+mod profile;
 mod table;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use http::Method;
 
 pub use pattern::{BadPattern, Pattern};
+pub use profile::{OnCheckOutage, OnReview, ProfileRules};
 pub use table::{Conflict, Outcome, Table};
 
 /// One `[[routes]]` table, with its references resolved to positions in the settings.
@@ -36,6 +38,8 @@ pub struct Route {
     pub body_size: Option<u64>,
     /// Where in the upstream's JSON answer to a login the token is put (RFC 6901).
     pub token_at: Option<String>,
+    /// What holds where the action is `profile`.
+    pub profile: ProfileRules,
 }
 
 /// The `action` of a route.

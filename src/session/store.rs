@@ -5,6 +5,8 @@
 //! that replicas share (exchange results, replay marks, counters, the access_token and its lock) stands
 //! on the few operations over [`Key`] at the end.
 
+mod settings;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use async_trait::async_trait;
 
 use super::record::{Session, SessionId};
 use crate::wechat::user::User;
+
+pub use settings::{EncryptionKey, Settings};
 
 /// How many session keys of one user are kept: the current one, and those that data made a moment ago
 /// may still be encrypted with.

@@ -7,6 +7,7 @@ use jsonwebtoken::{Header, Validation, decode, decode_header, encode};
 use serde::{Deserialize, Serialize};
 
 pub use crypto::install_crypto_provider;
+pub(super) use key::decode_base64;
 pub use key::{BadKey, SigningKey};
 
 /// Longer tokens are turned away unread: ours are below 400 bytes with any key but RSA.

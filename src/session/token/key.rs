@@ -144,7 +144,8 @@ fn key_id(material: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(hash.as_ref().get(..8).unwrap_or_default())
 }
 
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+/// Standard or URL-safe, padded or not.
+pub(in crate::session) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let lenient =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);

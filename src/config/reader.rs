@@ -1,0 +1,113 @@
+//! What the reading of one file needs everywhere, and what it has found so far.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use super::Environment;
+use super::problem::{Complaint, Problem};
+
+/// Goes through all sections; problems are collected, so that one does not hide the next.
+pub(super) struct Reader<'a> {
+    text: &'a str,
+    pub(super) base_folder: &'a Path,
+    pub(super) environment: Environment<'a>,
+    /// Stands in for a table that is not there: all of its keys have their defaults.
+    pub(super) empty: DeTable<'a>,
+    found: RefCell<Found>,
+}
+
+/// What came up besides the settings themselves.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    /// The files that secrets were read from.
+    pub(super) files: Vec<PathBuf>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(text: &'a str, base_folder: &'a Path, environment: Environment<'a>) -> Self {
+        let (empty, found) = (DeTable::new(), RefCell::default());
+        Self { text, base_folder, environment, empty, found }
+    }
+
+    pub(super) fn problem(&self, place: Place, complaint: Complaint) {
+        let problem = self.locate(place, complaint);
+        self.found.borrow_mut().problems.push(problem);
+    }
+
+    pub(super) fn warning(&self, place: Place, complaint: Complaint) {
+        let warning = self.locate(place, complaint);
+        self.found.borrow_mut().warnings.push(warning);
+    }
+
+    /// Remembers a file that a secret was read from.
+    pub(super) fn has_read(&self, file: PathBuf) {
+        self.found.borrow_mut().files.push(file);
+    }
+
+    pub(super) fn into_found(self) -> Found {
+        self.found.into_inner()
+    }
+
+    /// What stands there in the file.
+    pub(super) fn source(&self, place: Place) -> &'a str {
+        self.text.get(place.start..place.end).unwrap_or_default()
+    }
+
+    pub(super) fn line(&self, place: Place) -> usize {
+        self.position(place).0
+    }
+
+    fn locate(&self, place: Place, complaint: Complaint) -> Problem {
+        let (line, column) = self.position(place);
+        complaint.at(line, column)
+    }
+
+    /// The line and the column of its first character.
+    fn position(&self, place: Place) -> (usize, usize) {
+        position_after(self.text.get(..place.start).unwrap_or(self.text))
+    }
+}
+
+/// The line and the column, in characters, of what follows after `before`; both from 1.
+pub(super) fn position_after(before: &str) -> (usize, usize) {
+    let line = before.matches('\n').count() + 1;
+    let last_line = before.rsplit('\n').next().unwrap_or_default();
+    (line, last_line.chars().count() + 1)
+}
+
+/// A stretch of the file, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    end: usize,
+}
+
+impl Place {
+    /// The place that begins `offset` bytes further on.
+    pub(super) fn skip(self, offset: usize) -> Self {
+        Self { start: self.start + offset, end: self.end }
+    }
+}
+
+impl From<Range<usize>> for Place {
+    fn from(range: Range<usize>) -> Self {
+        Self { start: range.start, end: range.end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        assert_eq!(position_after(""), (1, 1));
+        assert_eq!(position_after("a = \"微信\" "), (1, 10));
+        assert_eq!(position_after("a\r\nb\n  "), (3, 3));
+    }
+}

@@ -1,0 +1,83 @@
+//! `[[routes]]`.
+
+mod action;
+mod profile;
+mod route;
+
+use super::problem::Complaint;
+use super::reader::{Place, Reader};
+use super::section::{Named, Section};
+use crate::policy::route::{Conflict, Route, Table};
+use crate::upstream;
+use crate::wechat::app::App;
+
+pub(super) fn read(
+    file: &mut Section<'_>,
+    apps: &Named<App>,
+    upstreams: &Named<upstream::Settings>,
+) -> Vec<Route> {
+    let names = route::Names { apps: &apps.names, upstreams: &upstreams.names };
+    // A route with a problem still takes part in the search for conflicts, if its path can be read.
+    let (mut routes, mut places) = (Vec::new(), Vec::new());
+    let list = file.key("routes").items(|item| {
+        if let Some((route, place)) = item.table(|table| route::read(table, &names)) {
+            routes.push(route);
+            places.push(place);
+        }
+        Some(())
+    });
+    let reader = file.reader();
+    if !list.is_given() {
+        let missing =
+            Complaint::new("there are no [[routes]]: every request would be answered 404");
+        let help = "write one with `path`, and `action` or `upstream`";
+        reader.problem(Place::default(), missing.help(help));
+    }
+    list.not_empty().checked();
+    if let Err(conflicts) = Table::build(routes.clone()) {
+        report_conflicts(reader, &routes, &places, &conflicts);
+    }
+    warn_of_unused(reader, &routes, upstreams);
+    routes
+}
+
+/// Each conflict is reported once, at the later route, and names the line of the other.
+fn report_conflicts(
+    reader: &Reader<'_>,
+    routes: &[Route],
+    places: &[Place],
+    conflicts: &[Conflict],
+) {
+    for Conflict(one, other) in conflicts {
+        let (earlier, later) = (one.min(other), one.max(other));
+        let (Some(first), Some(second)) = (places.get(*earlier), places.get(*later)) else {
+            continue;
+        };
+        let complaint = Complaint::new(format!(
+            "the route in line {} and this one can both win",
+            reader.line(*first)
+        ));
+        reader
+            .problem(*second, complaint.help(difference(routes.get(*earlier), routes.get(*later))));
+    }
+}
+
+/// What would tell two routes apart.
+fn difference(one: Option<&Route>, other: Option<&Route>) -> &'static str {
+    let has = |has: fn(&Route) -> bool| one.is_some_and(has) && other.is_some_and(has);
+    if has(|route| !route.methods.is_empty()) {
+        return "name different methods or hosts";
+    }
+    "take one away, or name its methods or its host"
+}
+
+fn warn_of_unused(reader: &Reader<'_>, routes: &[Route], upstreams: &Named<upstream::Settings>) {
+    for (index, (name, place)) in upstreams.names.iter().zip(&upstreams.places).enumerate() {
+        if !routes.iter().any(|route| route.upstream == Some(index)) {
+            reader.warning(
+                *place,
+                Complaint::new(format!("no route leads to the upstream {name:?}")),
+            );
+        }
+    }
+}

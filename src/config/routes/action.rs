@@ -1,0 +1,96 @@
+//! What a route does: its `action`, its `upstream` and its `auth`, which have to fit together.
+
+use super::route::position;
+use crate::config::key::Read;
+use crate::config::problem::Complaint;
+use crate::config::section::Section;
+use crate::config::value::TEXT;
+use crate::policy::route::{Action, Auth};
+
+/// Their features come later.
+const LATER: [Action; 2] = [Action::Authorize, Action::Push];
+
+/// Reads the three keys. There is no action where it cannot be told.
+pub(super) fn read(
+    table: &mut Section<'_>,
+    upstreams: &[String],
+) -> (Option<Action>, Auth, Option<usize>) {
+    let upstream =
+        table.key("upstream").parsed(&TEXT, |name| position("upstream", name, upstreams));
+    let action = action(table, upstream.is_given());
+    let auth = table.key("auth").choice(&[
+        ("required", Auth::Required),
+        ("optional", Auth::Optional),
+        ("none", Auth::None),
+    ]);
+    let Some(action) = action else { return (None, auth.or(Auth::Required), upstream.optional()) };
+    check_upstream(table, action, &upstream);
+    (Some(action), auth_of(action, auth), upstream.optional())
+}
+
+fn action(table: &mut Section<'_>, has_upstream: bool) -> Option<Action> {
+    let action = table.key("action").choice(&Action::NAMES);
+    if !action.is_given() {
+        if has_upstream {
+            return Some(Action::Proxy);
+        }
+        let neither = Complaint::new("this route has neither `upstream` nor `action`");
+        let help =
+            "write upstream = \"NAME\" to hand its requests on, or an action such as \"login\"";
+        table.reader().problem(table.place(), neither.help(help));
+    }
+    let value = action.value().copied();
+    action.check(available).checked();
+    value
+}
+
+fn available(action: &Action) -> Result<(), Complaint> {
+    match LATER.contains(action) {
+        true => Err(Complaint::new("is not available yet")),
+        false => Ok(()),
+    }
+}
+
+fn check_upstream(table: &Section<'_>, action: Action, upstream: &Read<'_, usize>) {
+    let name = action.name();
+    match action {
+        Action::Proxy | Action::Profile | Action::Push if !upstream.is_given() => {
+            let missing = Complaint::new(format!("action \"{name}\" needs an upstream"));
+            table.reader().problem(table.place(), missing.help("write upstream = \"NAME\""));
+        }
+        Action::Authorize | Action::Logout | Action::Refresh | Action::Session => {
+            upstream.unused(&format!("at action \"{name}\", which always answers by itself"));
+        }
+        _ => {}
+    }
+}
+
+/// What holds for the action. What cannot work is a problem; there is nothing to choose otherwise.
+fn auth_of(action: Action, auth: Read<'_, Auth>) -> Auth {
+    let name = action.name();
+    let contradiction =
+        |why: &str| Err(Complaint::new(format!("contradicts action \"{name}\": {why}")));
+    match action {
+        Action::Login | Action::Push => {
+            let checked = auth.check(|auth| match auth {
+                Auth::Required => contradiction("who calls it has no token yet"),
+                Auth::Optional | Auth::None => Ok(()),
+            });
+            checked.checked();
+            Auth::None
+        }
+        Action::Proxy => auth.or(Auth::Required),
+        Action::Authorize => auth
+            .check(|auth| match auth {
+                Auth::None => contradiction("it says whose the token is"),
+                Auth::Optional | Auth::Required => Ok(()),
+            })
+            .or(Auth::Required),
+        _ => auth
+            .check(|auth| match auth {
+                Auth::None | Auth::Optional => contradiction("it works for the user of the token"),
+                Auth::Required => Ok(()),
+            })
+            .or(Auth::Required),
+    }
+}

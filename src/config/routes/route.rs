@@ -1,0 +1,157 @@
+//! One `[[routes]]` table.
+
+use http::Method;
+
+use super::{action, profile};
+use crate::config::problem::{Complaint, nearest_of};
+use crate::config::quantity::{RATE, rate};
+use crate::config::reader::Place;
+use crate::config::section::Section;
+use crate::config::value::{Form, TEXT};
+use crate::policy::route::{Action, BadPattern, Pattern, Route};
+
+const PATH: Form = Form { noun: "path of a route", help: r#"write "/wxLogin" or "/api/**""# };
+const HOST: Form = Form {
+    noun: "host of a route",
+    help: r#"write "shop.example.com", in lower case and without a port"#,
+};
+const METHOD: Form = Form { noun: "method of a route", help: r#"write "GET" or "POST""# };
+const POINTER: Form = Form { noun: "JSON pointer", help: r#"write it as "/data/token""# };
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
+/// What a route can refer to.
+pub(super) struct Names<'a> {
+    pub(super) apps: &'a [String],
+    pub(super) upstreams: &'a [String],
+}
+
+/// Reads a route, with the place of its path. One that has a path but another problem is there all the
+/// same.
+pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route, Place)> {
+    let path = table.key("path").parsed(&PATH, path);
+    let host = table.key("host").parsed(&HOST, host);
+    let methods = methods(table);
+    let apps = apps(table, names.apps);
+    let (action, auth, upstream) = action::read(table, names.upstreams);
+    let timeout = table.key("timeout").timeout();
+    if upstream.is_none() {
+        timeout.unused("without an upstream");
+    }
+    let token_at = table.key("token_at").parsed(&POINTER, pointer);
+    if action.is_some_and(|action| action != Action::Login) || upstream.is_none() {
+        token_at.misplaced("but at a login with an upstream, whose answer gets the token");
+    }
+    let profile = profile::read(table, action);
+    let body_size = table.key("body_size").size(1);
+    read_later_keys(table);
+
+    let place = path.place();
+    let route = Route {
+        path: path.required(PATH.help)?,
+        host: host.optional(),
+        methods,
+        action: action.unwrap_or(Action::Proxy),
+        auth,
+        upstream,
+        apps,
+        timeout: timeout.optional(),
+        body_size: body_size.optional(),
+        token_at: token_at.optional(),
+        profile,
+    };
+    Some((route, place))
+}
+
+/// The position of a name among those that it can be.
+pub(super) fn position(kind: &str, name: &str, names: &[String]) -> Result<usize, Complaint> {
+    names.iter().position(|known| known == name).ok_or_else(|| {
+        let define = || format!("define it as [{kind}s.NAME]");
+        let help = nearest_of(name, names).unwrap_or_else(define);
+        Complaint::new(format!("is no {kind} of this file")).help(help)
+    })
+}
+
+fn path(text: &str) -> Result<Pattern, Complaint> {
+    Pattern::parse(text).map_err(|bad| match bad {
+        BadPattern::NotCanonical(_) => PATH
+            .missed()
+            .help("requests are brought into another form before they are matched")
+            .suggest(bad.to_string()),
+        bad => PATH.missed().help(bad.to_string()),
+    })
+}
+
+fn host(text: &str) -> Result<String, Complaint> {
+    let named =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+    let numbered =
+        |c: char| c.is_ascii_hexdigit() && !c.is_ascii_uppercase() || matches!(c, ':' | '.');
+    let fits = match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(address) => address.chars().all(numbered),
+        None => !text.is_empty() && text.len() <= 253 && text.chars().all(named),
+    };
+    fits.then(|| text.to_owned()).ok_or_else(|| HOST.missed())
+}
+
+fn methods(table: &mut Section<'_>) -> Vec<Method> {
+    let mut seen = Vec::new();
+    let methods = table.key("methods").list(&METHOD, |text| {
+        let method = METHODS.iter().find(|method| method.as_str() == text).ok_or_else(|| {
+            let names = METHODS.each_ref().map(Method::as_str);
+            METHOD.missed().help(nearest_of(text, &names).unwrap_or_default())
+        })?;
+        if seen.contains(method) {
+            return Err(Complaint::new("is there already"));
+        }
+        seen.push(method.clone());
+        Ok(method.clone())
+    });
+    methods.optional().unwrap_or_default()
+}
+
+fn apps(table: &mut Section<'_>, names: &[String]) -> Vec<usize> {
+    let mut seen = Vec::new();
+    let apps = table.key("app").one_or_more(|item| {
+        item.parsed(&TEXT, |name| {
+            let app = position("app", name, names)?;
+            if seen.contains(&app) {
+                return Err(Complaint::new("is there already"));
+            }
+            seen.push(app);
+            Ok(app)
+        })
+    });
+    apps.optional().unwrap_or_else(|| (0..names.len()).collect())
+}
+
+/// RFC 6901: segments after `/`, in which `~` stands only in `~0` and `~1`.
+fn pointer(text: &str) -> Result<String, Complaint> {
+    let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    match text.starts_with('/') && escaped {
+        true => Ok(text.to_owned()),
+        false => Err(POINTER.missed()),
+    }
+}
+
+fn read_later_keys(table: &mut Section<'_>) {
+    table.key("rewrite").later().parsed(&PATH, path).checked();
+    let limit = |limit: &mut Section<'_>| {
+        limit.key("per").text().checked();
+        limit.key("limit").parsed(&RATE, rate).checked();
+        Some(())
+    };
+    table.key("rate").later().table(limit).checked();
+    let cors = |cors: &mut Section<'_>| {
+        cors.key("origins").list(&TEXT, |_| Ok(())).checked();
+        Some(())
+    };
+    table.key("cors").later().table(cors).checked();
+}

@@ -1,0 +1,116 @@
+//! A secret: in the file by a variable, or in a file of its own that its `_file` twin names.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::key::{Key, Read};
+use super::problem::Complaint;
+use super::value::{Form, Item};
+
+/// More is no secret but a slip.
+const LARGEST_FILE: u64 = 64 << 10;
+const READABLE_BY_ALL: u32 = 0o004;
+const PATH: Form = Form { noun: "path of a file", help: "write it in quotes" };
+
+/// A key with a secret value, and its `_file` twin.
+pub(super) struct SecretKey<'r> {
+    inline: Key<'r>,
+    file: Key<'r>,
+}
+
+impl<'r> SecretKey<'r> {
+    pub(super) fn new(inline: Key<'r>, file: Key<'r>) -> Self {
+        Self { inline, file }
+    }
+
+    /// See [`Key::later`].
+    pub(super) fn later(self) -> Self {
+        Self { inline: self.inline.later(), file: self.file.later() }
+    }
+
+    pub(super) fn parsed<T>(
+        self,
+        form: &Form,
+        mut parse: impl FnMut(&str) -> Result<T, Complaint>,
+    ) -> Read<'r, T> {
+        match self.is_in_file() {
+            true => self.file.read(|item| from_file(item, &mut parse)).of_content(),
+            false => self.inline.parsed(form, parse),
+        }
+    }
+
+    /// A list of secrets; the twin is the path of one or a list of paths.
+    pub(super) fn list<T>(
+        self,
+        form: &Form,
+        mut parse: impl FnMut(&str) -> Result<T, Complaint>,
+    ) -> Read<'r, Vec<T>> {
+        match self.is_in_file() {
+            true => self.file.one_or_more(|item| from_file(item, &mut parse)).of_content(),
+            false => self.inline.list(form, parse),
+        }
+    }
+
+    fn is_in_file(&self) -> bool {
+        let in_file = self.file.is_given();
+        if in_file && self.inline.is_given() {
+            let both = "and the key without `_file` are both given";
+            self.file.problem(Complaint::new(both).help("keep one of them"));
+        }
+        in_file
+    }
+}
+
+/// Reads the secret in the file that the item names.
+fn from_file<T>(
+    item: &Item<'_>,
+    parse: &mut impl FnMut(&str) -> Result<T, Complaint>,
+) -> Option<T> {
+    let path = item.parsed(&PATH, |path| match path {
+        "" => Err(Complaint::new("is empty")),
+        path => Ok(item.reader().base_folder.join(path)),
+    })?;
+    let content = match content(&path) {
+        Ok(content) => content,
+        Err(complaint) => {
+            item.label().complain(complaint);
+            return None;
+        }
+    };
+    item.reader().has_read(path.clone());
+    if is_readable_by_all(&path) {
+        item.label().warn(
+            Complaint::new("can be read by every user of this machine")
+                .help("take the right away: chmod o-r"),
+        );
+    }
+    let parsed = parse(&content);
+    parsed.map_err(|complaint| item.label().of_content().complain(complaint)).ok()
+}
+
+/// The content of a file, without one newline at its end: editors and `echo` put it there.
+fn content(path: &Path) -> Result<String, Complaint> {
+    let unreadable = |error: io::Error| Complaint::new(format!("cannot be read: {error}"));
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(Complaint::new("is no regular file"));
+    }
+    let mut content = Vec::new();
+    let mut file = fs::File::open(path).map_err(unreadable)?.take(LARGEST_FILE + 1);
+    file.read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() as u64 > LARGEST_FILE {
+        return Err(Complaint::new("is too large for a secret"));
+    }
+    let content = String::from_utf8(content)
+        .map_err(|_| Complaint::new("holds something other than text"))?;
+    let line = content.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    match line.unwrap_or(&content) {
+        "" => Err(Complaint::new("is empty")),
+        content => Ok(content.to_owned()),
+    }
+}
+
+fn is_readable_by_all(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & READABLE_BY_ALL != 0)
+}

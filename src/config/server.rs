@@ -1,0 +1,117 @@
+//! `[server]`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::problem::Complaint;
+use super::section::Section;
+use super::value::{Form, Item};
+use crate::listen::{Address, Listener, Settings};
+
+pub(super) const ADDRESS: Form = Form {
+    noun: "address to listen on",
+    help: r#"write "0.0.0.0:8080" or "unix:/run/wxgate.sock""#,
+};
+const NETWORK: Form = Form { noun: "network", help: r#"write "10.0.0.0/8" or "fd00::/8""# };
+
+pub(super) fn read(server: &mut Section<'_>) -> Settings {
+    let default = || vec![Listener { address: Address::Tcp(([0, 0, 0, 0], 8080).into()) }];
+    let mut addresses = Vec::new();
+    let listeners = server.key("listen").items(|item| listener(item, &mut addresses)).not_empty();
+    server.key("tls").later().table(tls).checked();
+    server.key("proxy_protocol").boolean().only(&false).checked();
+    Settings {
+        listeners: listeners.optional().unwrap_or_else(default),
+        workers: workers(server.key("workers").integer(0, 1_024).or(0)),
+        trusted_proxies: server
+            .key("trusted_proxies")
+            .items(network)
+            .optional()
+            .unwrap_or_default(),
+        h2c: server.key("h2c").boolean().or(true),
+        lame_duck: server.key("lame_duck").duration().or(Duration::from_secs(5)),
+        drain: server.key("drain").duration().or(Duration::from_secs(20)),
+    }
+}
+
+/// An address, or a table where a listener differs from the rest.
+fn listener(item: &Item<'_>, others: &mut Vec<Address>) -> Option<Listener> {
+    if item.is_table() {
+        return item.table(|listener| {
+            listener.key("tls").later().table(tls).checked();
+            listener.key("proxy_protocol").boolean().only(&false).checked();
+            let address =
+                listener.key("address").parsed(&ADDRESS, |text| new_address(text, others));
+            Some(Listener { address: address.required(ADDRESS.help)? })
+        });
+    }
+    let address = item.parsed(&ADDRESS, |text| new_address(text, others))?;
+    Some(Listener { address })
+}
+
+fn new_address(text: &str, others: &mut Vec<Address>) -> Result<Address, Complaint> {
+    let address = address(text)?;
+    let takes_free_port = matches!(address, Address::Tcp(address) if address.port() == 0);
+    if others.contains(&address) && !takes_free_port {
+        return Err(Complaint::new("is there already"));
+    }
+    others.push(address.clone());
+    Ok(address)
+}
+
+fn address(text: &str) -> Result<Address, Complaint> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return match path.starts_with('/') && !path.starts_with("//") {
+            true => Ok(Address::Unix(PathBuf::from(path))),
+            false => Err(ADDRESS.missed()),
+        };
+    }
+    text.parse().map(Address::Tcp).map_err(|_| match text.rsplit_once(':') {
+        Some(("" | "*", port)) => ADDRESS.missed().suggest(format!("write \"0.0.0.0:{port}\"")),
+        Some(("localhost", port)) => {
+            ADDRESS.missed().suggest(format!("write \"127.0.0.1:{port}\""))
+        }
+        _ => ADDRESS.missed(),
+    })
+}
+
+/// The address of the admin listener, which is TCP.
+pub(super) fn tcp_address(text: &str) -> Result<SocketAddr, Complaint> {
+    match address(text)? {
+        Address::Tcp(address) => Ok(address),
+        Address::Unix(_) => Err(Complaint::new("is no TCP address")),
+    }
+}
+
+/// A network whose peers are believed. A single address is one too.
+fn network(item: &Item<'_>) -> Option<IpNet> {
+    item.parsed(&NETWORK, |text| {
+        let single = || text.parse::<IpAddr>().map(IpNet::from);
+        let network = text.parse::<IpNet>().or_else(|_| single()).map_err(|_| NETWORK.missed())?;
+        if network.prefix_len() == 0 {
+            return Err(Complaint::new(
+                "is everybody, whose word on the client's address is worth nothing",
+            )
+            .help("name the networks of your proxies"));
+        }
+        Ok(network.trunc())
+    })
+}
+
+fn tls(tls: &mut Section<'_>) -> Option<()> {
+    let cert = tls.key("cert").text().required("name the PEM file of the certificate chain");
+    let key = tls.key("key").text().required("name the PEM file of the private key");
+    tls.key("client_ca").text().checked();
+    cert.and(key).map(|_| ())
+}
+
+fn workers(number: usize) -> usize {
+    match number {
+        0 => available_parallelism().map_or(1, usize::from),
+        number => number,
+    }
+}
