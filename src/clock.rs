@@ -29,6 +29,11 @@ impl Clock {
         }
     }
 
+    /// Whether [`Clock::advance`] moves it.
+    pub fn is_movable(&self) -> bool {
+        self.ahead.is_some()
+    }
+
     /// Seconds since 1970.
     pub fn now(&self) -> u64 {
         #[allow(clippy::disallowed_methods, reason = "the one place that reads it")]

@@ -24,4 +24,6 @@ pub mod admin;
 pub mod listen;
 pub mod proxy;
 
+pub mod simulator;
+
 pub mod config;
