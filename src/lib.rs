@@ -27,3 +27,7 @@ pub mod proxy;
 pub mod simulator;
 
 pub mod config;
+
+pub mod app;
+
+pub mod cli;

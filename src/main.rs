@@ -1,3 +1,24 @@
 //! The `wxgate` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use wxgate::cli::{self, Arguments};
+use wxgate::telemetry::log;
+
+/// A tenth less CPU for a request than with the system's (`ARCHITECTURE.md`, build).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log::start();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let workers @ 1.. = arguments.workers() {
+        runtime.worker_threads(workers);
+    }
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(arguments.run()),
+        Err(error) => cli::unavailable(&error.into()),
+    }
+}

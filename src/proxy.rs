@@ -10,6 +10,7 @@ mod state;
 mod upstream_request;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -53,7 +54,8 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, _: &mut Context) -> Result<()> {
         let limits = &self.state.limits;
-        session.set_keepalive(Some(limits.keepalive.as_secs()));
+        let stopping = self.state.stopping.load(Ordering::Relaxed);
+        session.set_keepalive((!stopping).then_some(limits.keepalive.as_secs()));
         session.set_read_timeout(Some(limits.body_idle));
         session.set_write_timeout(Some(limits.body_idle));
         Ok(())

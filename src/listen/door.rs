@@ -80,10 +80,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             let request = self.requests.enter();
             let mut session = ServerSession::new_http1(stream);
             if let Some(settings) = settings.take() {
-                pingora_core::apps::HttpPersistentSettings::apply_to_session(
-                    settings,
-                    &mut session,
-                );
+                settings.apply_to_session(&mut session);
             }
             session.set_keepalive(Some(self.limits.keepalive.as_secs()));
             session.set_pipelined_prefix(bytes);

@@ -1,6 +1,7 @@
 //! What every request reads and none changes.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::actions::login::Logins;
 use crate::identity::forwarded::TrustedProxies;
@@ -34,4 +35,6 @@ pub struct State {
     pub sessions: Arc<Sessions>,
     /// How one logs in.
     pub logins: Logins,
+    /// Whether the gateway is about to stop, so that clients should turn to another.
+    pub stopping: Arc<AtomicBool>,
 }

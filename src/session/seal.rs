@@ -38,18 +38,14 @@ pub enum Purpose {
 }
 
 impl Sealer {
-    /// Takes the keys over; without any, one is made that is gone with the process.
-    pub fn new(keys: &[[u8; 32]]) -> Self {
-        let keys = match keys {
-            [] => vec![sealing_key(&random_bytes())],
-            keys => keys.iter().map(sealing_key).collect(),
-        };
-        Self { keys }
+    /// Takes the keys over: the first seals, all of them open.
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a [u8; 32]>) -> Self {
+        Self { keys: keys.into_iter().map(sealing_key).collect() }
     }
 
     /// Seals a value for one purpose and owner.
     pub fn seal(&self, purpose: Purpose, owner: &[&[u8]], value: &[u8]) -> Vec<u8> {
-        // The constructors leave at least one key.
+        // The configuration leaves at least one key.
         let Some((tag, key)) = self.keys.first() else { return Vec::new() };
         // 96 random bits: far below 2^32 values with one key (NIST SP 800-38D, 8.3).
         let nonce: [u8; NONCE_LEN] = random_bytes();

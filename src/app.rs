@@ -1,0 +1,175 @@
+//! The composition root: from settings to a gateway that runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::http_proxy;
+use tracing::{info, warn};
+
+use crate::actions::exchange::Exchanges;
+use crate::actions::login::Logins;
+use crate::admin::Admin;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::identity::forwarded::TrustedProxies;
+use crate::identity::{HeaderRules, Identity};
+use crate::lifecycle::in_flight::InFlight;
+use crate::lifecycle::ready::Ready;
+use crate::listen::{self, Address, Door, Listening};
+use crate::policy::route::Table;
+use crate::proxy::{Gateway, State};
+use crate::session::Sessions;
+use crate::session::memory::MemoryStore;
+use crate::session::seal::Sealer;
+use crate::session::store::{EncryptionKey, Store};
+use crate::session::token::install_crypto_provider;
+use crate::upstream::Upstream;
+use crate::wechat::client::Client;
+
+/// A gateway that runs; it accepts until it is told to stop.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens for requests, in the order of the settings.
+    pub addresses: Vec<Address>,
+    /// Where the admin listener is.
+    pub admin_address: SocketAddr,
+    listening: Listening,
+    /// Serves until the end, so that `/livez` and `/readyz` answer while requests end.
+    _admin: Admin,
+    ready: Ready,
+    stopping: Arc<AtomicBool>,
+    requests: InFlight,
+    lame_duck: Duration,
+    drain: Duration,
+}
+
+/// How a gateway ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Nothing was under way any more.
+    Idle,
+    /// So many requests were cut off when the time to drain was over.
+    CutOff(usize),
+}
+
+/// Builds the gateway and starts it. Everything that can be wrong with the settings is said by now;
+/// what fails here is the machine: an address in use, no memory.
+pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
+    install_crypto_providers();
+    let ready = Ready::default();
+    let starting = ready.block("gateway", "starting");
+    let admin = Admin::start(&settings.admin, ready.clone()).await.map_err(|error| {
+        anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
+    })?;
+    let stopping = Arc::new(AtomicBool::new(false));
+    let requests = InFlight::default();
+    let limits = settings.limits.clone();
+    let (server, keepalive) = (settings.server.clone(), upstream_keepalive(&settings));
+    let state = state(settings, stopping.clone(), clock).await?;
+
+    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(keepalive)), Gateway::new(state)));
+    let door = Door::new(handler, limits, server.h2c, requests.clone(), InFlight::default());
+    let listening = listen::listen(&server, door)?;
+    drop(starting);
+    Ok(App {
+        addresses: listening.addresses.clone(),
+        admin_address: admin.address,
+        listening,
+        _admin: admin,
+        ready,
+        stopping,
+        requests,
+        lame_duck: server.lame_duck,
+        drain: server.drain,
+    })
+}
+
+impl App {
+    /// Stops in order: not ready but accepting for the lame-duck time, then no new connections, until
+    /// nothing is under way or the time to drain is over.
+    pub async fn stop(self, lame_duck: bool) -> Ended {
+        self.ready.block_for_good("gateway", "stopping");
+        self.stopping.store(true, Ordering::Relaxed);
+        if lame_duck && !self.lame_duck.is_zero() {
+            info!("stopping: not ready, accepting for another {:?}", self.lame_duck);
+            tokio::time::sleep(self.lame_duck).await;
+        }
+        info!("stopping: no new connections, {} requests under way", self.requests.count());
+        self.listening.stop().await;
+        match tokio::time::timeout(self.drain, self.requests.idle()).await {
+            Ok(()) => Ended::Idle,
+            Err(_) => {
+                let left = self.requests.count();
+                warn!(
+                    "stopped: {left} requests were cut off after [server] drain ({:?})",
+                    self.drain
+                );
+                Ended::CutOff(left)
+            }
+        }
+    }
+}
+
+async fn state(
+    settings: Settings,
+    stopping: Arc<AtomicBool>,
+    clock: Clock,
+) -> anyhow::Result<Arc<State>> {
+    let appids: Vec<_> = settings.apps.iter().map(|app| app.appid.clone()).collect();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+    let sealer =
+        Arc::new(Sealer::new(settings.store.encryption_keys.iter().map(EncryptionKey::expose)));
+    let sessions =
+        Arc::new(Sessions::new(&settings.session, &appids, store.clone(), clock.clone()));
+    let exchanges = Arc::new(Exchanges::new(
+        Client::new(settings.wechat)?,
+        sessions.clone(),
+        store,
+        sealer,
+        clock.clone(),
+    ));
+    let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock);
+    let mut upstreams = Vec::new();
+    for upstream in settings.upstreams {
+        upstreams.push(Upstream::start(upstream).await);
+    }
+    let routes = Table::build(settings.routes).map_err(|_| {
+        anyhow::anyhow!("two routes could both win; the configuration lets none through")
+    })?;
+    Ok(Arc::new(State {
+        routes,
+        upstreams,
+        limits: settings.limits,
+        header_rules: HeaderRules::new(&settings.identity),
+        identity: Identity::new(settings.identity, &settings.apps),
+        apps: settings.apps.into_iter().map(Arc::new).collect(),
+        trusted_proxies: TrustedProxies(settings.server.trusted_proxies),
+        token_from: settings.session.token_from,
+        sessions,
+        logins,
+        stopping,
+    }))
+}
+
+/// ring for TLS and for tokens: one crypto library in the process.
+fn install_crypto_providers() {
+    // An error means that it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_crypto_provider();
+}
+
+fn upstream_keepalive(settings: &Settings) -> usize {
+    settings.upstreams.iter().map(|upstream| upstream.keepalive).sum()
+}
+
+fn pingora_settings(upstream_keepalive: usize) -> ServerConf {
+    ServerConf {
+        upstream_keepalive_pool_size: upstream_keepalive,
+        // A bound on all tries; each request has its upstream's own.
+        max_retries: 16,
+        ..ServerConf::default()
+    }
+}

@@ -1,0 +1,108 @@
+//! `wxgate dev`: the gateway, a WeChat and a service behind it, on this machine.
+
+mod echo;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::run::serve;
+use crate::app;
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::lifecycle::signals::Signals;
+use crate::listen::Address;
+use crate::simulator::{Options, Simulator};
+
+/// What `wxgate dev` runs with where no file is given.
+const CONFIGURATION: &str = include_str!("dev/gateway.toml");
+
+/// Try it: the gateway, the WeChat simulator and an echo service, all on this machine.
+///
+/// No appid, no Redis, nothing kept. With --config your own routes and upstreams are used, and only
+/// WeChat is played by the simulator.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where the gateway listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+
+    /// Where the simulator listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    simulator: SocketAddr,
+
+    /// Where the admin listener is.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+
+    /// Your configuration, with the simulator in WeChat's place.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs until a signal ends it.
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let echo = echo::Echo::start().await.context("cannot start the echo service")?;
+    let mut settings = match &args.config {
+        Some(path) => config::load(path, &|name| std::env::var(name).ok()),
+        None => config::parse("gateway.toml", CONFIGURATION, Path::new(""), &|name| {
+            (name == "ECHO").then(|| echo.url())
+        }),
+    }
+    .map_err(|problems| anyhow::anyhow!("the configuration does not work\n{problems}"))?;
+
+    let clock = Clock::movable();
+    let simulator = Simulator::start(args.simulator, simulated(&settings, &clock))
+        .await
+        .with_context(|| format!("cannot start the simulator on {}", args.simulator))?;
+    settings.wechat.base_url = simulator.base_url().parse()?;
+    settings.wechat.fallback_url = None;
+    settings.admin.listen = args.admin;
+    settings.server.lame_duck = std::time::Duration::ZERO;
+    if let [listener] = settings.server.listeners.as_mut_slice() {
+        listener.address = Address::Tcp(args.listen);
+    }
+
+    let signals = Signals::catch().context("cannot watch signals")?;
+    let app = app::build(settings, clock).await?;
+    if args.config.is_none() {
+        introduce(&app, &simulator);
+    }
+    serve(app, signals).await;
+    Ok(())
+}
+
+/// The simulator knows the apps of the configuration with their secrets.
+fn simulated(settings: &Settings, clock: &Clock) -> Options {
+    let known = |app: &crate::wechat::app::App| {
+        (app.appid.as_str().to_owned(), app.secret.expose().to_owned())
+    };
+    Options { clock: clock.clone(), apps: settings.apps.iter().map(known).collect() }
+}
+
+#[allow(clippy::print_stdout, reason = "it is what the command is for")]
+fn introduce(app: &app::App, simulator: &Simulator) {
+    let gateway = app.addresses.first().map_or_else(String::new, ToString::to_string);
+    let (wechat, admin) = (simulator.base_url(), app.admin_address);
+    println!(
+        r#"
+wxgate runs:  the gateway    http://{gateway}
+              the simulator  {wechat}    (plays WeChat)
+              health         http://{admin}/readyz
+
+Try it in another terminal:
+
+  # 1. a login code, as wx.login gives it to the Mini Program
+  CODE=$(curl -s '{wechat}/simulator/code?user=alice')
+
+  # 2. log in: the gateway exchanges the code and keeps the session_key
+  TOKEN=$(curl -s "http://{gateway}/wxLogin?code=$CODE" | sed 's/.*"token":"\([^"]*\)".*/\1/')
+
+  # 3. call the API: the service behind the gateway sees who it is
+  curl -s "http://{gateway}/api/hello" -H "Authorization: Bearer $TOKEN"
+
+Ctrl-C ends it.
+"#
+    );
+}
