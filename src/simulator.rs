@@ -29,8 +29,9 @@ mod state;
 mod user;
 mod world;
 
+use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -48,13 +49,21 @@ pub use user::User;
 pub use world::{World, Wrong};
 
 /// What a simulator is started with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Where the time comes from. Only a movable clock takes `/simulator/advance`.
     pub clock: Clock,
     /// The apps, as (appid, AppSecret). With none, any well-formed pair is taken at first sight, and
     /// its secret holds from then on.
     pub apps: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Options {
+    /// Without the secrets, which may be real ones.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let appids: Vec<_> = self.apps.iter().map(|(appid, _)| appid).collect();
+        f.debug_struct("Options").field("clock", &self.clock).field("apps", &appids).finish()
+    }
 }
 
 /// A running simulator; it stops serving when it is dropped.
@@ -89,7 +98,15 @@ impl Simulator {
     /// What stands for `https://api.weixin.qq.com`: `http://` and the address, without a slash at
     /// the end.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        let mut address = self.address;
+        // Nobody can connect to "all addresses"; one of them is always this machine's own.
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            });
+        }
+        format!("http://{address}")
     }
 
     /// The world behind it: the same operations as the control calls, with types.

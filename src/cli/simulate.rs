@@ -7,6 +7,7 @@ use anyhow::Context;
 use tokio::signal;
 
 use crate::clock::Clock;
+use crate::secret::Secret;
 use crate::simulator::{CONTROL_CALLS, Options, Simulator};
 
 const EXAMPLES: &str = "\
@@ -43,7 +44,7 @@ pub struct Args {
     /// With none, any well-formed pair is taken at first sight: an appid of "wx" and 16 lowercase hex
     /// digits, a secret of 32.
     #[arg(long = "app", value_name = "APPID:SECRET", value_parser = parse_app)]
-    pub apps: Vec<(String, String)>,
+    pub apps: Vec<(String, Secret)>,
 }
 
 /// Serves until SIGINT or SIGTERM.
@@ -53,7 +54,8 @@ pub struct Args {
 /// When the address cannot be bound, or the signals cannot be watched.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     // The clock moves, so that a code can be seen to expire without five minutes of waiting.
-    let options = Options { clock: Clock::movable(), apps: args.apps };
+    let apps = args.apps.into_iter().map(|(appid, secret)| (appid, secret.expose().to_owned()));
+    let options = Options { clock: Clock::movable(), apps: apps.collect() };
     let simulator = Simulator::start(args.listen, options)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
@@ -81,10 +83,10 @@ async fn stop_signal() -> anyhow::Result<()> {
     Ok(signal::ctrl_c().await?)
 }
 
-fn parse_app(text: &str) -> Result<(String, String), String> {
+fn parse_app(text: &str) -> Result<(String, Secret), String> {
     match text.split_once(':') {
         Some((appid, secret)) if !appid.is_empty() && !secret.is_empty() => {
-            Ok((appid.to_owned(), secret.to_owned()))
+            Ok((appid.to_owned(), Secret::new(secret)))
         }
         _ => Err("an app is written APPID:SECRET".to_owned()),
     }
@@ -109,7 +111,8 @@ mod tests {
     #[test]
     fn apps_are_pairs() {
         let command = Command::try_parse_from(["simulate", "--app", "wx1:s:1"]).unwrap();
-        assert_eq!(command.args.apps, [("wx1".to_owned(), "s:1".to_owned())]);
+        let (appid, secret) = &command.args.apps[0];
+        assert!(appid == "wx1" && secret.matches("s:1"));
         assert!(Command::try_parse_from(["simulate", "--app", "wx1"]).is_err());
     }
 

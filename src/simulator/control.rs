@@ -25,11 +25,11 @@ pub const CONTROL_CALLS: &str = "\
 GET    /simulator/code?user=alice&appid=…  a login code as plain text
 POST   /simulator/login                    {\"appid\"?,\"user\"?,\"new_key\"?} → {\"code\"}
 POST   /simulator/phone-code               {\"appid\"?,\"user\"?} → {\"code\"}
-POST   /simulator/encrypted-data           {\"appid\"?,\"user\"?,\"kind\"|\"text\",…} → {\"encryptedData\",\"iv\",…}
+POST   /simulator/encrypted-data           {\"user\"?,\"kind\"|\"json\",…} → {\"encryptedData\",…}
 GET    /simulator/users/{name}             the user: phone number, unionid, blocked, …
 PUT    /simulator/users/{name}             changes the members that are given
 GET    /simulator/faults                   the faults to come
-POST   /simulator/faults                   {\"api\"?,\"times\"?,\"delay_ms\"?,\"errcode\"|\"cut\"|\"garble\"|…}
+POST   /simulator/faults                   {\"api\"?,\"times\"?,\"errcode\"|\"cut\"|…}
 DELETE /simulator/faults                   everything goes right again
 GET    /simulator/calls?api=…              the calls that came in, newest last
 DELETE /simulator/calls                    empties that list

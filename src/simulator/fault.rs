@@ -205,6 +205,6 @@ mod tests {
         assert!(Fault::new(None, Effect::Errcode(-1, None)).times(0).check().is_err());
         assert!(Fault::new(None, Effect::Redirect("/\r\n".to_owned())).check().is_err());
         let garbled = Fault::new(None, Effect::Garble(Garble::WrongTypes));
-        assert!(garbled.clone().check().is_ok() && garbled.processed(false).check().is_err());
+        assert!(garbled.check().is_ok() && garbled.processed(false).check().is_err());
     }
 }

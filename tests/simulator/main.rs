@@ -1,0 +1,23 @@
+//! The simulator through its sockets: one module for each promise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "clippy.toml allows them in tests, and this is what helps the tests"
+)]
+
+mod content;
+mod control;
+mod docs;
+mod external;
+mod faults;
+mod lifecycle;
+mod login;
+mod management;
+mod open_data;
+mod phone;
+mod session_keys;
+mod support;
+mod tokens;
