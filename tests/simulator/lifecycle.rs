@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use wxgate::clock::Clock;
-use wxgate::simulator::{Options, Simulator, World, router};
+use wxgate::simulator::{Effect, Fault, Garble, Options, Simulator, World, router};
 
 use crate::support::{Wechat, client};
 
@@ -19,6 +19,18 @@ async fn it_stops_when_it_is_dropped() {
     drop(wechat);
     let refused = async { while TcpStream::connect(address).await.is_ok() {} };
     tokio::time::timeout(Duration::from_secs(10), refused).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_ends_with_it() {
+    let wechat = Wechat::start().await;
+    let endless = Fault::new(None, Effect::Garble(Garble::Endless));
+    wechat.world().add_fault(endless).unwrap();
+    let mut response = wechat.client.get(wechat.url("/cgi-bin/token", &[])).send().await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), " ");
+    drop(wechat);
+    let ended = async { while let Ok(Some(_)) = response.chunk().await {} };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
 }
 
 #[tokio::test]

@@ -40,6 +40,17 @@ async fn a_code_works_once_for_its_app_and_five_minutes() {
 }
 
 #[tokio::test]
+async fn of_many_exchanges_at_once_one_succeeds() {
+    let wechat = Wechat::start().await;
+    let code = wechat.world().login(APPID, "alice").unwrap();
+    let exchange = || wechat.exchange(APPID, &code);
+    let (a, b, c, d) = tokio::join!(exchange(), exchange(), exchange(), exchange());
+    let mut errcodes = [a, b, c, d].map(|reply| reply.errcode());
+    errcodes.sort_unstable();
+    assert_eq!(errcodes, [0, 40163, 40163, 40163]);
+}
+
+#[tokio::test]
 async fn errors_have_the_words_and_the_rid_of_wechat() {
     let wechat = Wechat::start().await;
     let ask = async |appid, secret, js_code, grant_type| {

@@ -14,6 +14,7 @@ mod docs;
 mod external;
 mod faults;
 mod lifecycle;
+mod log;
 mod login;
 mod management;
 mod open_data;
