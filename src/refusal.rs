@@ -135,7 +135,13 @@ pub static TABLE: [Entry; 26] = {
             "Method not allowed",
             "This path does not take this method.",
         ),
-        entry(NoRoute, 404, "no_route", "No route", "No route of this gateway matches the request."),
+        entry(
+            NoRoute,
+            404,
+            "no_route",
+            "No route",
+            "No route of this gateway matches the request.",
+        ),
         entry(
             PhoneCodeRefused,
             400,
@@ -386,8 +392,8 @@ mod tests {
 
     #[test]
     fn body_is_a_problem_document_without_the_note() {
-        let refusal = Refusal::new(Reason::WechatMisconfigured, "errcode 40164 from 10.0.0.1")
-            .errcode(40164);
+        let refusal =
+            Refusal::new(Reason::WechatMisconfigured, "errcode 40164 from 10.0.0.1").errcode(40164);
         let body: serde_json::Value = serde_json::from_str(&refusal.body("r-1")).unwrap();
         assert_eq!(body["code"], "wechat_misconfigured");
         assert_eq!(body["status"], 503);

@@ -201,6 +201,7 @@ mod tests {
             timeout: None,
             body_size: None,
             token_at: None,
+            profile: Default::default(),
         }
     }
 
