@@ -1,6 +1,8 @@
-//! WeChat's server API, as the gateway meets it.
+//! WeChat, as the gateway meets it: the calls to its server API, and the pure part, where keys,
+//! ciphertexts and texts go in and values come out.
 
 pub mod app;
+pub mod base64_repair;
 pub mod client;
 pub mod errcode;
 pub mod session_key;
