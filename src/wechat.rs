@@ -5,5 +5,8 @@ pub mod app;
 pub mod base64_repair;
 pub mod client;
 pub mod errcode;
+pub mod open_data;
+pub mod phone_info;
+pub mod raw_data;
 pub mod session_key;
 pub mod user;
