@@ -30,6 +30,7 @@
 mod age;
 mod grammar;
 mod mask;
+mod members;
 mod padding;
 mod phone_rule;
 mod scan;
@@ -49,6 +50,7 @@ use zeroize::Zeroizing;
 
 pub use self::age::LEEWAY;
 use self::mask::{mask, select};
+use self::members::{APPID, COUNTRY, OPENID, PHONE, PURE, TIMESTAMP};
 pub use self::sealed::Sealed;
 use self::token::Token;
 use crate::wechat::session_key::SessionKey;
@@ -178,16 +180,17 @@ impl Expected {
     fn is_met_by(&self, padded: &[u8]) -> u64 {
         let unpadded = padding::unpad(padded);
         let found = scan::scan(padded, unpadded.length);
+        let value = |member| found.values.of(member);
         let is = |token: Token, expected: Option<Token>| {
             token.is(expected.unwrap_or_default()) & mask(expected.is_some())
         };
         let phone =
-            phone_rule::agree(found.phone, found.pure, found.country) & !found.in_reach_of_iv;
+            phone_rule::agree(value(PHONE), value(PURE), value(COUNTRY)) & !found.in_reach_of_iv;
         unpadded.sound
             & found.sound
-            & is(found.appid, self.appid)
-            & age::fits(found.timestamp, self.max_age, self.now)
-            & (is(found.openid, self.openid) | found.openid.is_empty() | self.any_openid)
+            & is(value(APPID), self.appid)
+            & age::fits(value(TIMESTAMP), self.max_age, self.now)
+            & (is(value(OPENID), self.openid) | value(OPENID).is_empty() | self.any_openid)
             & (phone | self.any_kind)
     }
 }

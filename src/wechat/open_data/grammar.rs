@@ -23,14 +23,12 @@ pub(super) const POP_OBJECT: Entry = 1 << 8;
 pub(super) const POP_ARRAY: Entry = 1 << 9;
 /// A comma: the next state is for an array; in an object it is [`KEY`].
 pub(super) const COMMA: Entry = 1 << 10;
-/// The byte is the first of a token.
+/// The byte is the first of a token: a name, or a string or a number as a value.
 pub(super) const BEGIN: Entry = 1 << 11;
-/// The byte belongs to the token.
-pub(super) const TAKE: Entry = 1 << 12;
-/// The token before this byte is a member's name.
-pub(super) const END_KEY: Entry = 1 << 13;
-/// The token before this byte is a string or a number as a value.
-pub(super) const END_VALUE: Entry = 1 << 14;
+/// The bytes before this one, from the last beginning on, are a member's name.
+pub(super) const END_KEY: Entry = 1 << 12;
+/// The bytes before this one, from the last beginning on, are a value.
+pub(super) const END_VALUE: Entry = 1 << 13;
 
 /// Nothing leads out of it, and nothing is done in it.
 const ERROR: Entry = 0;
@@ -87,7 +85,7 @@ const fn rule(state: Entry, byte: u8) -> Entry {
         (START | DONE | KEY | KEY_OR_CLOSE | COLON | VALUE | VALUE_OR_CLOSE, white!()) => state,
         (START, b'{') => KEY_OR_CLOSE | PUSH_OBJECT,
         (KEY_OR_CLOSE, b'}') => AFTER | POP_OBJECT,
-        (KEY | KEY_OR_CLOSE, b'"') => NAME | BEGIN | TAKE,
+        (KEY | KEY_OR_CLOSE, b'"') => NAME | BEGIN,
         (COLON, b':') => VALUE,
         (VALUE_OR_CLOSE, b']') => AFTER | POP_ARRAY,
         (VALUE | VALUE_OR_CLOSE, _) => value(byte),
@@ -106,10 +104,10 @@ const fn value(byte: u8) -> Entry {
     match byte {
         b'{' => KEY_OR_CLOSE | PUSH_OBJECT,
         b'[' => VALUE_OR_CLOSE | PUSH_ARRAY,
-        b'"' => STRING | BEGIN | TAKE,
-        b'-' => MINUS | BEGIN | TAKE,
-        b'0' => ZERO | BEGIN | TAKE,
-        b'1'..=b'9' => INTEGER | BEGIN | TAKE,
+        b'"' => STRING | BEGIN,
+        b'-' => MINUS | BEGIN,
+        b'0' => ZERO | BEGIN,
+        b'1'..=b'9' => INTEGER | BEGIN,
         b't' => T,
         b'f' => F,
         b'n' => N,
@@ -128,7 +126,7 @@ const fn after(byte: u8) -> Entry {
 }
 
 const fn number(state: Entry, byte: u8) -> Entry {
-    let next = match (state, byte) {
+    match (state, byte) {
         (MINUS, b'0') => ZERO,
         (MINUS, b'1'..=b'9') | (INTEGER, b'0'..=b'9') => INTEGER,
         (ZERO | INTEGER, b'.') => POINT,
@@ -137,11 +135,10 @@ const fn number(state: Entry, byte: u8) -> Entry {
         (E, b'+' | b'-') => E_SIGN,
         (E | E_SIGN | EXPONENT, b'0'..=b'9') => EXPONENT,
         (ZERO | INTEGER | FRACTION | EXPONENT, white!() | b',' | b'}' | b']') => {
-            return after(byte) | END_VALUE;
+            after(byte) | END_VALUE
         }
-        _ => return ERROR,
-    };
-    next | TAKE
+        _ => ERROR,
+    }
 }
 
 const fn literal(state: Entry, byte: u8) -> Entry {
@@ -181,7 +178,7 @@ const fn string(block: Entry, state: Entry, byte: u8) -> Entry {
         (TAIL_3, 0x80..=0xbf) | (AFTER_F0, 0x90..=0xbf) | (AFTER_F4, 0x80..=0x8f) => TAIL_2,
         _ => return ERROR,
     };
-    (block + next) | TAKE
+    block + next
 }
 
 /// The class of a byte: bytes of one class are alike in every state.

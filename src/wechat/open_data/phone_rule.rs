@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     fn token(text: &str) -> Token {
-        text.bytes().fold(Token::default(), |token, byte| token.with(byte, 0, !0))
+        text.bytes().fold(Token::default(), |token, byte| token.with(byte, 0))
     }
 
     fn believed(phone: &str, pure: &str, country: &str) -> bool {

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
 
+use super::super::members::{APPID, COUNTRY, OPENID, PHONE, PURE, TIMESTAMP};
 use super::*;
 
 fn findings(text: &[u8]) -> Findings {
@@ -120,12 +121,12 @@ fn members_that_count_are_found_in_their_places_only() {
             "openId":"o1","phoneNumber":"1","purePhoneNumber":"2","countryCode":3}"#,
     );
     assert_eq!(found.sound, !0);
-    assert_eq!(Some(found.appid), Token::string("wx1"));
-    assert_eq!(found.timestamp.digits().value(), 12);
-    assert_eq!(Some(found.openid), Token::string("o1"));
-    assert_eq!(Some(found.phone), Token::string("1"));
-    assert_eq!(Some(found.pure), Token::string("2"));
-    assert_eq!(found.country.digits().value(), 3);
+    assert_eq!(Some(found.values.of(APPID)), Token::string("wx1"));
+    assert_eq!(found.values.of(TIMESTAMP).digits().value(), 12);
+    assert_eq!(Some(found.values.of(OPENID)), Token::string("o1"));
+    assert_eq!(Some(found.values.of(PHONE)), Token::string("1"));
+    assert_eq!(Some(found.values.of(PURE)), Token::string("2"));
+    assert_eq!(found.values.of(COUNTRY).digits().value(), 3);
 }
 
 #[test]
@@ -135,10 +136,16 @@ fn objects_in_their_place_leave_them_empty() {
             "purePhoneNumber":null,"openId":true,"b":"2"}"#,
     );
     assert_eq!(found.sound, !0);
-    for token in [found.appid, found.timestamp, found.openid, found.phone, found.pure] {
+    for token in [
+        found.values.of(APPID),
+        found.values.of(TIMESTAMP),
+        found.values.of(OPENID),
+        found.values.of(PHONE),
+        found.values.of(PURE),
+    ] {
         assert_eq!(token, Token::default());
     }
-    assert_eq!(found.country, Token::default());
+    assert_eq!(found.values.of(COUNTRY), Token::default());
 }
 
 #[test]
