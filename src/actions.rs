@@ -8,6 +8,8 @@ pub mod exchange;
 pub mod fields;
 pub mod login;
 pub mod logout;
+pub mod open_data;
+pub mod phone;
 pub mod refresh;
 pub mod session;
 

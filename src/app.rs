@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::actions::exchange::Exchanges;
 use crate::actions::login::Logins;
+use crate::actions::open_data::Opener;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -22,6 +23,7 @@ use crate::listen::{self, Address, Door, Listening};
 use crate::policy::route::Table;
 use crate::proxy::{Gateway, State};
 use crate::session::Sessions;
+use crate::session::key_ring::KeyRings;
 use crate::session::memory::MemoryStore;
 use crate::session::seal::Sealer;
 use crate::session::store::{EncryptionKey, Store};
@@ -122,15 +124,18 @@ async fn state(
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
     let sealer =
         Arc::new(Sealer::new(settings.store.encryption_keys.iter().map(EncryptionKey::expose)));
+    let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));
     let sessions =
         Arc::new(Sessions::new(&settings.session, &appids, store.clone(), clock.clone()));
     let exchanges = Arc::new(Exchanges::new(
         Client::new(settings.wechat)?,
         sessions.clone(),
-        store,
-        sealer,
-        clock.clone(),
+        store.clone(),
+        sealer.clone(),
+        rings.clone(),
     ));
+    let opener =
+        Opener::new(rings, store, sealer, clock.clone(), settings.session.open_data_max_age);
     let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock);
     let mut upstreams = Vec::new();
     for upstream in settings.upstreams {
@@ -150,6 +155,7 @@ async fn state(
         token_from: settings.session.token_from,
         sessions,
         logins,
+        opener,
         stopping,
     }))
 }

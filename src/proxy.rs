@@ -3,6 +3,7 @@
 mod admission;
 mod context;
 mod failure;
+mod login_answer;
 mod peer;
 mod respond;
 mod run_action;
@@ -11,6 +12,7 @@ mod upstream_request;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -99,8 +101,8 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         ctx: &mut Context,
     ) -> Result<()> {
-        if let Some(replacement) = &mut ctx.replacement {
-            *body = if end_of_stream { replacement.take() } else { None };
+        if let Some(replacement) = &ctx.replacement {
+            *body = end_of_stream.then(|| replacement.body.clone());
             return Ok(());
         }
         ctx.body_received += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
@@ -121,7 +123,24 @@ impl ProxyHttp for Gateway {
             session.set_read_timeout(None);
             session.set_write_timeout(None);
         }
-        respond::clean_upstream_answer(response, ctx)
+        if !response.status.is_informational() {
+            login_answer::conclude(response, ctx).await?;
+            respond::clean_upstream_answer(response, ctx)?;
+        }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if let Some(login) = &mut ctx.login {
+            login.rewrite_body(body, end_of_stream);
+        }
+        Ok(None)
     }
 
     fn fail_to_connect(

@@ -1,6 +1,7 @@
 //! Who is logged in: the token outside, the session behind it, and the session keys of the users.
 
 pub mod bearer;
+pub mod key_ring;
 pub mod memory;
 mod near_cache;
 pub mod record;

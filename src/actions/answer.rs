@@ -19,7 +19,12 @@ pub struct Answer {
 impl Answer {
     /// 200 with this JSON.
     pub fn json(value: &Value) -> Self {
-        Self { status: StatusCode::OK, body: value.to_string(), set_cookie: None }
+        Self::json_text(value.to_string())
+    }
+
+    /// 200 with this text, which is JSON.
+    pub fn json_text(body: String) -> Self {
+        Self { status: StatusCode::OK, body, set_cookie: None }
     }
 
     /// 204.

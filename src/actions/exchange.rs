@@ -14,16 +14,17 @@ use futures_util::future::{BoxFuture, FutureExt, Shared};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::session::Sessions;
+use crate::session::key_ring::KeyRings;
 use crate::session::record::SessionId;
 use crate::session::seal::{Purpose, Sealer};
-use crate::session::store::{Key, KeyId, Kind, Store, StoredKey};
+use crate::session::store::{Key, Kind, Store};
 use crate::wechat::app::App;
 use crate::wechat::client::{Client, Failed, Login};
 use crate::wechat::errcode::{self, Api};
+use crate::wechat::session_key::SessionKey;
 use crate::wechat::user::{OpenId, User};
 
 /// For how long an outcome answers the same code. A lost answer is asked for again within seconds.
@@ -31,13 +32,12 @@ const OUTCOME_KEPT: Duration = Duration::from_secs(60);
 /// For how long one replica may be at it; longer than any call to WeChat.
 const LEASE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(50);
-/// A user's keys outlive the sessions: data of a returning user is made with the last of them.
-const RING_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 const UNDER_WAY: &[u8] = b"under way";
 
 /// A login that WeChat has vouched for, with its session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LoggedIn {
+    pub(super) appid: String,
     pub(super) openid: String,
     pub(super) unionid: Option<String>,
     pub(super) session: String,
@@ -63,7 +63,14 @@ struct Parts {
     sessions: Arc<Sessions>,
     store: Arc<dyn Store>,
     sealer: Arc<Sealer>,
-    clock: Clock,
+    rings: Arc<KeyRings>,
+}
+
+impl LoggedIn {
+    /// The token of the new session.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
 }
 
 /// What became of an exchange, for those who come later.
@@ -83,9 +90,9 @@ impl Exchanges {
         sessions: Arc<Sessions>,
         store: Arc<dyn Store>,
         sealer: Arc<Sealer>,
-        clock: Clock,
+        rings: Arc<KeyRings>,
     ) -> Self {
-        let shared = Arc::new(Parts { client, sessions, store, sealer, clock });
+        let shared = Arc::new(Parts { client, sessions, store, sealer, rings });
         Self { shared, under_way: Mutex::default() }
     }
 
@@ -167,8 +174,8 @@ impl Parts {
     /// Begins the session of a user whom WeChat has vouched for.
     async fn admit(&self, app: &App, login: &Login) -> Result<LoggedIn, Refusal> {
         let user = User { appid: app.appid.clone(), openid: login.openid.clone() };
-        let first_login = self.store.session_keys(&user).await?.is_empty();
-        self.keep_key(&user, login).await?;
+        let first_login = self.rings.is_empty(&user).await?;
+        self.keep_key(app, &user, &login.session_key).await?;
         let session = self.sessions.begin(user, login.unionid.clone()).await?;
         let token = self.sessions.token(&session).map_err(|_| {
             Refusal::new(
@@ -177,6 +184,7 @@ impl Parts {
             )
         })?;
         Ok(LoggedIn {
+            appid: app.appid.as_str().to_owned(),
             openid: login.openid.as_str().to_owned(),
             unionid: login.unionid.as_ref().map(|unionid| unionid.as_str().to_owned()),
             session: session.id.as_str().to_owned(),
@@ -186,17 +194,12 @@ impl Parts {
         })
     }
 
-    async fn keep_key(&self, user: &User, login: &Login) -> Result<(), Refusal> {
-        let owner = [user.appid.as_str().as_bytes(), user.openid.as_str().as_bytes()];
-        let text = login.session_key.expose().as_bytes();
-        let mut id = [0; 16];
-        let hash = digest(&SHA256, &[b"wxgate session key\0", text].concat());
-        for (to, from) in id.iter_mut().zip(hash.as_ref()) {
-            *to = *from;
+    /// Keeps the session key, unless it was burnt and WeChat gave it again.
+    async fn keep_key(&self, _app: &App, user: &User, key: &SessionKey) -> Result<(), Refusal> {
+        if self.rings.is_burnt(user, key).await? {
+            return Ok(());
         }
-        let sealed = self.sealer.seal(Purpose::SessionKey, &owner, text);
-        let key = StoredKey { id: KeyId(id), sealed, acquired: self.clock.now() };
-        Ok(self.store.add_session_key(user, key, RING_KEPT).await?)
+        Ok(self.rings.add(user, key).await?)
     }
 
     /// Leaves the outcome for those who come later.

@@ -5,8 +5,9 @@ use std::fmt;
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::refusal::{Reason, Refusal};
 
@@ -14,23 +15,31 @@ use crate::refusal::{Reason, Refusal};
 const WAFER: [(&str, &str); 3] =
     [("x-wx-code", "code"), ("x-wx-encrypted-data", "encryptedData"), ("x-wx-iv", "iv")];
 
-/// The fields of one request.
+/// The fields of one request, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
-    members: Map<String, Value>,
+    members: Vec<Field>,
     wafer: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Field {
+    name: String,
+    value: Value,
+    /// As the client wrote it: a number written anew may be another one.
+    raw: Box<RawValue>,
 }
 
 impl Fields {
     /// Reads the query and the body.
     pub fn read(query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
         let mut fields = Self::default();
-        for (name, value) in body_members(headers, body)? {
-            fields.add(name, value)?;
+        for field in body_members(headers, body)? {
+            fields.add(field)?;
         }
         let mut from_query = Self::default();
-        for (name, value) in pairs(query.unwrap_or_default().as_bytes()) {
-            from_query.add(name, value)?;
+        for field in pairs(query.unwrap_or_default().as_bytes())? {
+            from_query.add(field)?;
         }
         fields.merge(from_query)?;
         Ok(fields)
@@ -42,11 +51,10 @@ impl Fields {
         for (header, field) in WAFER {
             for value in headers.get_all(header) {
                 let text = value.to_str().map_err(|_| refused("a Wafer header that is no text"))?;
-                from_headers.add(field.to_owned(), text.into())?;
+                from_headers.add(Field::text(field.to_owned(), text.to_owned())?)?;
             }
         }
-        self.wafer =
-            !self.members.contains_key("code") && from_headers.members.contains_key("code");
+        self.wafer = self.get("code").is_none() && from_headers.get("code").is_some();
         self.merge(from_headers)?;
         Ok(self)
     }
@@ -58,7 +66,7 @@ impl Fields {
 
     /// The text of a field. Null and the empty text are no text; anything else is refused.
     pub fn text(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
-        match self.members.get(name) {
+        match self.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -73,7 +81,7 @@ impl Fields {
 
     /// A yes or no: JSON's, or `true`, `1`, `false`, `0` in a form or a query.
     pub fn boolean(&self, name: &'static str) -> Result<bool, Refusal> {
-        match self.members.get(name) {
+        match self.get(name) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
             Some(Value::String(text)) if matches!(text.as_str(), "true" | "1") => Ok(true),
@@ -82,26 +90,36 @@ impl Fields {
         }
     }
 
-    /// The client's own fields without those of the action, for its upstream.
-    pub fn without(&self, names: &[&str]) -> Map<String, Value> {
-        let own = self.members.iter().filter(|(name, _)| !names.contains(&name.as_str()));
-        own.map(|(name, value)| (name.clone(), value.clone())).collect()
+    /// A JSON object of the client's own fields, as they were written, without `taken`; then `added`.
+    pub fn for_upstream(&self, taken: &[&str], added: &[(&str, &RawValue)]) -> String {
+        let replaced = |name: &str| added.iter().any(|(known, _)| *known == name);
+        let own = self.members.iter().map(|field| (field.name.as_str(), &*field.raw));
+        let own = own.filter(|(name, _)| !taken.contains(name) && !replaced(name));
+        let members = own
+            .chain(added.iter().copied())
+            .map(|(name, value)| format!("{}:{}", Value::from(name), value.get()));
+        format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.members.iter().find(|field| field.name == name).map(|field| &field.value)
     }
 
     /// Takes a field once.
-    fn add(&mut self, name: String, value: Value) -> Result<(), Refusal> {
-        match self.members.insert(name, value) {
-            None => Ok(()),
-            Some(_) => Err(refused("a field is there twice")),
+    fn add(&mut self, field: Field) -> Result<(), Refusal> {
+        if self.get(&field.name).is_some() {
+            return Err(refused("a field is there twice"));
         }
+        self.members.push(field);
+        Ok(())
     }
 
     /// Takes over what is not there yet; what is must be the same.
     fn merge(&mut self, other: Self) -> Result<(), Refusal> {
-        for (name, value) in other.members {
-            match self.members.get(&name) {
-                None => drop(self.members.insert(name, value)),
-                Some(known) if *known == value => {}
+        for field in other.members {
+            match self.get(&field.name) {
+                None => self.members.push(field),
+                Some(known) if *known == field.value => {}
                 Some(_) => return Err(refused("a field has two values in two places")),
             }
         }
@@ -109,17 +127,24 @@ impl Fields {
     }
 }
 
+impl Field {
+    fn text(name: String, text: String) -> Result<Self, Refusal> {
+        let raw = to_raw_value(&text).map_err(|_| refused("a field that is no text"))?;
+        Ok(Self { name, value: text.into(), raw })
+    }
+}
+
 fn refused(note: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(Reason::BadRequest, note)
 }
 
-fn body_members(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, Value)>, Refusal> {
+fn body_members(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Field>, Refusal> {
     // wx.request says application/json with a GET as well, where there is no body.
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Vec::new());
     }
     match media_type(headers).as_deref() {
-        Some("application/x-www-form-urlencoded") => Ok(pairs(body).collect()),
+        Some("application/x-www-form-urlencoded") => pairs(body),
         Some(json) if json == "application/json" || json.ends_with("+json") => {
             let members: Members = serde_json::from_slice(body)
                 .map_err(|_| refused("a body that is no JSON object with each field once"))?;
@@ -136,12 +161,13 @@ pub fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(media_type.trim().to_ascii_lowercase())
 }
 
-fn pairs(text: &[u8]) -> impl Iterator<Item = (String, Value)> {
-    form_urlencoded::parse(text).map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+fn pairs(text: &[u8]) -> Result<Vec<Field>, Refusal> {
+    let pairs = form_urlencoded::parse(text);
+    pairs.map(|(name, value)| Field::text(name.into_owned(), value.into_owned())).collect()
 }
 
 /// A JSON object as it stands: serde_json's own map would let the last of two members win.
-struct Members(Vec<(String, Value)>);
+struct Members(Vec<Field>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -156,8 +182,9 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = access.next_entry()? {
-                    members.push(member);
+                while let Some((name, raw)) = access.next_entry::<String, Box<RawValue>>()? {
+                    let value = serde_json::from_str(raw.get()).map_err(A::Error::custom)?;
+                    members.push(Field { name, value, raw });
                 }
                 Ok(Members(members))
             }
@@ -215,6 +242,17 @@ mod tests {
         }
         assert_eq!(code(Fields::read(None, &json(), br#"{"code":null}"#)), Ok(None));
         assert_eq!(code(Fields::read(Some("code="), &json(), b"")), Ok(None));
+    }
+
+    #[test]
+    fn an_upstream_gets_the_clients_own_fields_as_they_were_written() {
+        let body = br#"{"code":"c","n":1.50e3,"big":12345678901234567890123,"openid":"mine"}"#;
+        let fields = Fields::read(Some("q=1"), &json(), body).unwrap();
+        let openid = to_raw_value("o1").unwrap();
+        assert_eq!(
+            fields.for_upstream(&["code"], &[("openid", &openid)]),
+            r#"{"n":1.50e3,"big":12345678901234567890123,"q":"1","openid":"o1"}"#
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, Answer};
@@ -40,6 +41,26 @@ impl Logins {
         body: &[u8],
     ) -> Result<Fields, Refusal> {
         Fields::read(query, headers, body)?.with_wafer_headers(headers)
+    }
+
+    /// What the upstream of a login is sent: the client's own fields, and who logged in.
+    pub fn for_upstream(&self, fields: &Fields, logged_in: &LoggedIn) -> Result<String, Refusal> {
+        let raw = |value: Value| {
+            to_raw_value(&value)
+                .map_err(|_| Refusal::new(Reason::UpstreamError, "a login that is no JSON"))
+        };
+        let openid = raw(logged_in.openid.as_str().into())?;
+        let unionid = raw(logged_in.unionid.clone().into())?;
+        let appid = raw(logged_in.appid.as_str().into())?;
+        let first_login = raw(logged_in.first_login.into())?;
+        let mut added: Vec<(&str, &RawValue)> =
+            vec![("openid", &openid), ("appid", &appid), ("first_login", &first_login)];
+        if logged_in.unionid.is_some() {
+            added.push(("unionid", &unionid));
+        }
+        let mut taken = FIELDS.to_vec();
+        taken.push("unionid");
+        Ok(fields.for_upstream(&taken, &added))
     }
 
     /// Logs in to one of these apps.
@@ -80,22 +101,25 @@ impl Logins {
         logged_in.expires.saturating_sub(self.clock.now())
     }
 
-    fn with_cookie(&self, mut answer: Answer, logged_in: &LoggedIn) -> Answer {
-        if let Some(cookie) = &self.cookie {
-            let same_site = match cookie.same_site {
-                SameSite::Strict => "Strict",
-                SameSite::Lax => "Lax",
-                SameSite::None => "None",
-            };
-            let text = format!(
-                "{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite={same_site}",
-                cookie.name,
-                logged_in.token,
-                self.expires_in(logged_in),
-            );
-            answer.set_cookie = HeaderValue::try_from(text).ok();
-        }
-        answer
+    fn with_cookie(&self, answer: Answer, logged_in: &LoggedIn) -> Answer {
+        Answer { set_cookie: self.cookie(logged_in), ..answer }
+    }
+
+    /// The cookie that is set at login, where one is configured.
+    pub fn cookie(&self, logged_in: &LoggedIn) -> Option<HeaderValue> {
+        let cookie = self.cookie.as_ref()?;
+        let same_site = match cookie.same_site {
+            SameSite::Strict => "Strict",
+            SameSite::Lax => "Lax",
+            SameSite::None => "None",
+        };
+        let text = format!(
+            "{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite={same_site}",
+            cookie.name,
+            logged_in.token,
+            self.expires_in(logged_in),
+        );
+        HeaderValue::try_from(text).ok()
     }
 }
 

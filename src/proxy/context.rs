@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::State;
+use super::login_answer::LoginUnderWay;
 use crate::policy::route::{Action, Route};
 use crate::session::{Live, TokenSource};
 use crate::upstream::{Target, Upstream};
@@ -28,28 +29,26 @@ pub struct Context {
     pub(super) target: Option<Arc<Target>>,
     /// Connections tried so far.
     pub(super) attempts: usize,
-    /// The body that goes to the upstream instead of the client's: `Some` from the decision on, the
-    /// inner one until it is sent.
+    /// The body that goes to the upstream in place of what the client's connection still holds.
     pub(super) replacement: Option<Replacement>,
+    /// The login that waits for its upstream's word.
+    pub(super) login: Option<LoginUnderWay>,
     pub(super) body_received: u64,
     pub(super) body_limit: u64,
 }
 
-/// A JSON body in place of the client's.
+/// A body that the gateway sends to the upstream itself.
 #[derive(Debug)]
 pub(super) struct Replacement {
-    pub(super) length: usize,
-    body: Bytes,
+    pub(super) body: Bytes,
+    /// Whether it is JSON of the gateway's own, and the request a POST of it.
+    pub(super) json: bool,
 }
 
 impl Replacement {
-    pub(super) fn new(body: String) -> Self {
-        Self { length: body.len(), body: body.into() }
-    }
-
-    /// The body, once for each time that the request is sent.
-    pub(super) fn take(&mut self) -> Option<Bytes> {
-        Some(self.body.clone())
+    /// JSON in place of what the client sent.
+    pub(super) fn json(body: String) -> Self {
+        Self { body: body.into(), json: true }
     }
 }
 
@@ -68,6 +67,7 @@ impl Context {
             target: None,
             attempts: 0,
             replacement: None,
+            login: None,
             body_received: 0,
             body_limit,
         }

@@ -5,7 +5,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, SET_COOKIE,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -76,17 +76,16 @@ async fn write(session: &mut Session, header: ResponseHeader, body: String) -> R
 
 /// Takes from an upstream's answer what only the gateway may say, and names the request.
 pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
-    if response.status.is_informational() {
-        return Ok(());
-    }
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str();
-        name.starts_with("x-") && (name.starts_with("x-wx-") || name.starts_with("x-session-"))
+        name.starts_with("x-wx-") || name.starts_with("x-session-")
     };
     let ours: Vec<_> = response.headers.keys().filter(is_ours).cloned().collect();
     for name in ours {
         response.remove_header(&name);
     }
-    let request_id: HeaderValue = ctx.request_id.clone();
-    response.insert_header(X_REQUEST_ID, request_id)
+    if let Some(login) = &ctx.login {
+        login.write_headers(response)?;
+    }
+    response.insert_header(X_REQUEST_ID, ctx.request_id.clone())
 }

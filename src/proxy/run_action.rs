@@ -3,12 +3,15 @@
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use pingora_proxy::Session;
+use serde_json::value::RawValue;
 
+use super::context::Replacement;
+use super::login_answer::LoginUnderWay;
 use super::{Context, State};
 use crate::actions::answer::Answer;
 use crate::actions::fields::Fields;
 use crate::actions::login::Logins;
-use crate::actions::{logout, refresh, session};
+use crate::actions::{logout, open_data, phone, refresh, session};
 use crate::policy::limits::ACTION_BODY_SIZE;
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
@@ -20,13 +23,27 @@ pub(super) async fn run(
     ctx: &mut Context,
 ) -> Result<Option<Answer>, Refusal> {
     let state = ctx.state.clone();
+    if ctx.upstream.is_some() {
+        // Without it pingora would wait for a body that was read already.
+        session.enable_retry_buffering();
+    }
     let body = read_body(session, ctx).await?;
     let head: &Parts = session.req_header().as_ref();
     let (query, headers) = (head.uri.query(), &head.headers);
     let answer = match ctx.action() {
         Action::Login => {
             let fields = Logins::fields(query, headers, &body)?;
-            log_in(&state, ctx, &fields).await
+            return log_in(&state, ctx, &fields).await;
+        }
+        Action::OpenData => {
+            let fields = Fields::read(query, headers, &body)?;
+            let opened = state.opener.open(&live(ctx)?.session, &fields).await?;
+            return Ok(found_out(ctx, &fields, "open_data", &opened));
+        }
+        Action::Phone => {
+            let fields = Fields::read(query, headers, &body)?;
+            let found = phone::phone(&state.opener, &live(ctx)?.session, &fields).await?;
+            return Ok(found_out(ctx, &fields, "phone_info", &found));
         }
         Action::Logout => {
             let fields = Fields::read(query, headers, &body)?;
@@ -42,12 +59,38 @@ pub(super) async fn run(
     answer.map(Some)
 }
 
-async fn log_in(state: &State, ctx: &Context, fields: &Fields) -> Result<Answer, Refusal> {
-    let apps = ctx.route.as_ref().map(|route| route.apps.as_slice()).unwrap_or_default();
-    let apps: Vec<_> =
-        apps.iter().filter_map(|position| state.apps.get(*position).cloned()).collect();
+/// Logs in, and asks the route's upstream about it where there is one.
+async fn log_in(
+    state: &State,
+    ctx: &mut Context,
+    fields: &Fields,
+) -> Result<Option<Answer>, Refusal> {
+    let Some(route) = ctx.route.clone() else { return Err(Reason::NoRoute.into()) };
+    let apps = route.apps.iter().filter_map(|position| state.apps.get(*position).cloned());
+    let apps: Vec<_> = apps.collect();
     let login = state.logins.log_in(fields, &apps).await;
-    state.logins.answer(fields, login)
+    match login {
+        Ok(logged_in) if ctx.upstream.is_some() => {
+            ctx.live = Some(state.sessions.authenticate(logged_in.token()).await?);
+            ctx.replacement =
+                Some(Replacement::json(state.logins.for_upstream(fields, &logged_in)?));
+            let cookie = state.logins.cookie(&logged_in);
+            let token_at = route.token_at.clone();
+            ctx.login = Some(LoginUnderWay::new(logged_in.token().to_owned(), cookie, token_at));
+            Ok(None)
+        }
+        login => state.logins.answer(fields, login).map(Some),
+    }
+}
+
+/// What an action found out: the answer, or a part of the body that goes to the route's upstream.
+fn found_out(ctx: &mut Context, fields: &Fields, name: &str, found: &RawValue) -> Option<Answer> {
+    if ctx.upstream.is_none() {
+        return Some(Answer::json_text(found.get().to_owned()));
+    }
+    let body = fields.for_upstream(&open_data::FIELDS, &[(name, found)]);
+    ctx.replacement = Some(Replacement::json(body));
+    None
 }
 
 fn live(ctx: &Context) -> Result<&Live, Refusal> {

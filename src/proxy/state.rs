@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::actions::login::Logins;
+use crate::actions::open_data::Opener;
 use crate::identity::forwarded::TrustedProxies;
 use crate::identity::{HeaderRules, Identity};
 use crate::policy::limits::Limits;
@@ -35,6 +36,8 @@ pub struct State {
     pub sessions: Arc<Sessions>,
     /// How one logs in.
     pub logins: Logins,
+    /// How encrypted data is opened.
+    pub opener: Opener,
     /// Whether the gateway is about to stop, so that clients should turn to another.
     pub stopping: Arc<AtomicBool>,
 }

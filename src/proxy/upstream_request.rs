@@ -1,7 +1,9 @@
 //! The request as the upstream gets it: what is the gateway's to say is taken off, then set.
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, TRANSFER_ENCODING};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, TRANSFER_ENCODING,
+};
 use pingora_error::Result;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
@@ -27,10 +29,16 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
             .write(live, &ctx.request_id, |name, value| request.insert_header(name, value))?;
     }
     if let Some(replacement) = &ctx.replacement {
-        request.set_method(http::Method::POST);
         request.remove_header(&TRANSFER_ENCODING);
-        request.insert_header(CONTENT_LENGTH, replacement.length)?;
-        request.insert_header(CONTENT_TYPE, "application/json")?;
+        request.insert_header(CONTENT_LENGTH, replacement.body.len())?;
+        if replacement.json {
+            request.set_method(http::Method::POST);
+            request.insert_header(CONTENT_TYPE, "application/json")?;
+        }
+    }
+    if ctx.login.as_ref().is_some_and(|login| login.rewrites_body()) {
+        // A compressed answer could not be written into.
+        request.remove_header(&ACCEPT_ENCODING);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The sessions of the gateway: begun at login, found by a token, ended by a logout.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -201,6 +201,17 @@ impl Sessions {
         session.replace_token(now);
         self.update(&session).await?;
         Ok(self.token(&session)?)
+    }
+
+    /// Adds what the upstream said of the user at login.
+    pub async fn add_claims(
+        &self,
+        live: &Live,
+        claims: BTreeMap<String, String>,
+    ) -> Result<(), NotAuthenticated> {
+        let mut session = live.session.clone();
+        session.claims.extend(claims);
+        self.update(&session).await
     }
 
     /// Writes a changed session. It fails where the session has ended meanwhile.

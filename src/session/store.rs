@@ -18,9 +18,8 @@ use crate::wechat::user::User;
 
 pub use settings::{EncryptionKey, Settings};
 
-/// How many session keys of one user are kept: the current one, and those that data made a moment ago
-/// may still be encrypted with.
-pub const RING: usize = 4;
+/// How many session keys of one user are kept: as many as are tried on open data.
+pub const RING: usize = crate::wechat::open_data::RING;
 
 /// What keeps sessions. All durations count from the call; an entry that has run out is not there.
 #[async_trait]
@@ -92,7 +91,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Takes a value away where `expected` is there; whether it was.
     async fn remove(&self, key: &Key, expected: &[u8]) -> Result<bool, Unavailable>;
 
-    /// Adds one to a counter, which starts at nothing and is kept for `ttl` from its first count.
+    /// Adds one to a counter, which starts at nothing and is kept for `ttl` from its first count. Its
+    /// value, as [`Store::get`] gives it, is the count in eight bytes, big-endian.
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable>;
 }
 

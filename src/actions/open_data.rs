@@ -1,0 +1,171 @@
+//! `open-data`: encryptedData and iv for the JSON in them, or rawData whose signature is right.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::fields::Fields;
+use crate::clock::Clock;
+use crate::refusal::{Reason, Refusal};
+use crate::session::key_ring::{KeyRings, RingKey};
+use crate::session::record::Session;
+use crate::session::seal::{Purpose, Sealer};
+use crate::session::store::{Key, Kind as Value, Store};
+use crate::wechat::base64_repair::NotBase64;
+use crate::wechat::open_data::{self, Expectation, Kind, Sealed};
+use crate::wechat::raw_data::RawData;
+use crate::wechat::session_key::SessionKey;
+
+/// What an opening takes of its fields; the rest is the client's own.
+pub const FIELDS: [&str; 5] = ["code", "encryptedData", "iv", "rawData", "signature"];
+
+/// For how long data that was opened is remembered where its age does not matter.
+const REPLAY_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Opens what WeChat has sealed for a user.
+#[derive(Debug)]
+pub struct Opener {
+    rings: Arc<KeyRings>,
+    store: Arc<dyn Store>,
+    sealer: Arc<Sealer>,
+    clock: Clock,
+    max_age: Duration,
+}
+
+impl Opener {
+    /// An opener with these keys. Without a `max_age` data of any age is taken.
+    pub fn new(
+        rings: Arc<KeyRings>,
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+        max_age: Option<Duration>,
+    ) -> Self {
+        Self { rings, store, sealer, clock, max_age: max_age.unwrap_or_default() }
+    }
+
+    /// The `open-data` action: what was sealed, or else the raw data that was signed.
+    pub async fn open(&self, session: &Session, fields: &Fields) -> Result<Box<RawValue>, Refusal> {
+        let sealed = sealed(fields)?;
+        let raw_data = raw_data(fields)?;
+        let verified = match &raw_data {
+            Some(raw_data) => Some(self.verify(session, raw_data).await?),
+            None => None,
+        };
+        match (sealed, verified) {
+            (Some(sealed), _) => self.open_sealed(session, &sealed, Kind::Any).await,
+            (None, Some(text)) => json(text.to_owned()),
+            (None, None) => Err(refused("neither encryptedData and iv nor rawData and signature")),
+        }
+    }
+
+    /// Opens sealed data of one kind, once for one session.
+    pub async fn open_sealed(
+        &self,
+        session: &Session,
+        sealed: &Sealed,
+        kind: Kind,
+    ) -> Result<Box<RawValue>, Refusal> {
+        let digest = sealed.digest();
+        let user = &session.user;
+        let mark = Key::new(Value::Replay, &[user.appid.as_str().as_bytes(), &digest]);
+        if let Some(seen) = self.store.get(&mark).await? {
+            return self.repeat(session, &digest, &seen);
+        }
+        let ring = self.rings.keys(user).await?;
+        let keys: Vec<SessionKey> = ring.iter().map(|known| known.key.clone()).collect();
+        let expectation = Expectation {
+            appid: user.appid.as_str(),
+            openid: Some(user.openid.as_str()),
+            max_age: self.max_age,
+            now: self.clock.now(),
+            kind,
+        };
+        let Ok(opened) = open_data::open(sealed, &keys, &expectation) else {
+            return Err(self.stale(session, &ring).await?);
+        };
+        let text = opened.into_text();
+        let owner = [session.id.as_str().as_bytes(), digest.as_slice()];
+        let answer = self.sealer.seal(Purpose::Replay, &owner, text.as_bytes());
+        match self.store.put_if_absent(&mark, &answer, self.replay_kept()).await? {
+            // Somebody else's request with the same data was faster.
+            Some(seen) => self.repeat(session, &digest, &seen),
+            None => json(text),
+        }
+    }
+
+    /// The text of the raw data, where one of the user's keys signed it.
+    async fn verify<'a>(
+        &self,
+        session: &Session,
+        raw_data: &'a RawData,
+    ) -> Result<&'a str, Refusal> {
+        let ring = self.rings.keys(&session.user).await?;
+        let keys: Vec<SessionKey> = ring.iter().map(|known| known.key.clone()).collect();
+        match raw_data.verify(&keys) {
+            Ok((text, _)) => Ok(text),
+            Err(_) => Err(self.stale(session, &ring).await?),
+        }
+    }
+
+    /// The answer to data that was opened before: the same, for the session that it was opened for.
+    fn repeat(
+        &self,
+        session: &Session,
+        digest: &[u8],
+        seen: &[u8],
+    ) -> Result<Box<RawValue>, Refusal> {
+        let owner = [session.id.as_str().as_bytes(), digest];
+        let opened = self.sealer.open(Purpose::Replay, &owner, seen).map_err(|_| {
+            Refusal::new(Reason::SessionKeyStale, "the data was opened before, for another session")
+        })?;
+        json(String::from_utf8_lossy(&opened).into_owned())
+    }
+
+    /// The one refusal for every way of failing, which is counted.
+    async fn stale(&self, session: &Session, ring: &[RingKey]) -> Result<Refusal, Refusal> {
+        self.rings.note_failure(&session.user, ring).await?;
+        let note = "the data did not open with the user's session keys; the client calls wx.login \
+                    before it asks for data, and sends both soon";
+        Ok(Refusal::new(Reason::SessionKeyStale, note))
+    }
+
+    /// As long as the age would let the data in again.
+    fn replay_kept(&self) -> Duration {
+        let leeway = Duration::from_secs(2 * open_data::LEEWAY);
+        if self.max_age.is_zero() { REPLAY_KEPT } else { self.max_age + leeway }
+    }
+}
+
+/// The sealed data of a request; both of its fields, or none.
+pub fn sealed(fields: &Fields) -> Result<Option<Sealed>, Refusal> {
+    match (fields.text("encryptedData")?, fields.text("iv")?) {
+        (Some(data), Some(iv)) => Ok(Some(Sealed::parse(data, iv).map_err(not_base64)?)),
+        (None, None) => Ok(None),
+        _ => Err(refused("encryptedData without iv, or iv without encryptedData")),
+    }
+}
+
+fn raw_data(fields: &Fields) -> Result<Option<RawData>, Refusal> {
+    match (fields.text("rawData")?, fields.text("signature")?) {
+        (Some(raw_data), Some(signature)) => {
+            Ok(Some(RawData::parse(raw_data, signature).map_err(not_base64)?))
+        }
+        (None, None) => Ok(None),
+        _ => Err(refused("rawData without signature, or signature without rawData")),
+    }
+}
+
+/// A verified text as JSON; rawData is what the client says, and may be none.
+fn json(text: String) -> Result<Box<RawValue>, Refusal> {
+    RawValue::from_string(text).map_err(|_| refused("rawData that is no JSON"))
+}
+
+fn not_base64(error: NotBase64) -> Refusal {
+    refused(error.to_string())
+}
+
+fn refused(note: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
+    Refusal::new(Reason::BadRequest, note)
+}
