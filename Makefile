@@ -26,9 +26,10 @@ test: install-test-needs ## Install what is missing, then format, lints, tests a
 build: install-build-needs ## Build the optimised binary, target/release/wxgate
 	$(CARGO) build --release --locked
 
-# One target folder for both: `bench/run` looks for the contestants beside each other.
+# The bare proxy is built with the versions that wxgate has: its lockfile is a copy, of which cargo keeps what it needs.
 bench: install-bench-needs build ## Measure wxgate beside a bare pingora proxy (ARGS="…" is passed to bench/run)
-	$(CARGO) build --release --locked --manifest-path bench/bare-pingora/Cargo.toml --target-dir target
+	cp Cargo.lock bench/bare-pingora/Cargo.lock
+	$(CARGO) build --release --manifest-path bench/bare-pingora/Cargo.toml --target-dir target
 	bench/run $(ARGS)
 
 install-build-needs: ## Install what building needs: a C compiler and cmake
