@@ -12,8 +12,8 @@ help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
 		printf '  make %-20s %s\n' "$$name" "$$text"; done
 
-# The dev profile: dependencies lightly optimised, our own code not at all. From a cold tree it starts in a fraction of
-# the time that fat LTO takes, and is fast enough for one person with a Mini Program.
+# The dev profile, because the first start is what a newcomer waits for: fat LTO in one codegen unit would come on top,
+# at every change again. Dependencies are lightly optimised (Cargo.toml), enough for one person with a Mini Program.
 run: install-build-needs ## Install what is missing, build, and start `wxgate dev` (ARGS="…" is passed on)
 	$(CARGO) run --locked -- dev $(ARGS)
 
