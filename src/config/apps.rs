@@ -50,9 +50,12 @@ fn app(app: &mut Section<'_>, name: &str, others: &mut Vec<AppId>) -> Option<App
 }
 
 fn appid(text: &str) -> Result<AppId, Complaint> {
-    let help = if is_of_wechats_form(text) {
-        "this looks like the AppSecret: do not keep it in this file"
-    } else if text.starts_with("gh_") {
+    if is_of_wechats_form(text) {
+        let help =
+            "this looks like the AppSecret; that belongs into a variable or a file of its own";
+        return Err(APPID.missed().help(help).hide_value());
+    }
+    let help = if text.starts_with("gh_") {
         "this is the original ID; the appid begins with \"wx\""
     } else {
         APPID.help

@@ -235,6 +235,11 @@ impl<'r, T> Read<'r, T> {
         self.label.is_some()
     }
 
+    /// Whether there is a value that could not be read.
+    pub(super) fn is_wrong(&self) -> bool {
+        self.is_given() && self.value.is_none()
+    }
+
     /// The value's place, or the section's.
     pub(super) fn place(&self) -> Place {
         self.label.as_ref().map_or(self.key.place, |label| label.place)

@@ -74,11 +74,12 @@ pub(super) struct Complaint {
     message: String,
     help: Option<String>,
     suggestion: Option<String>,
+    hides_value: bool,
 }
 
 impl Complaint {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, suggestion: None }
+        Self { message: message.into(), help: None, suggestion: None, hides_value: false }
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
@@ -95,6 +96,16 @@ impl Complaint {
     pub(super) fn without_suggestion(mut self) -> Self {
         self.suggestion = None;
         self
+    }
+
+    /// The value is a secret in a place where none belongs.
+    pub(super) fn hide_value(mut self) -> Self {
+        self.hides_value = true;
+        self
+    }
+
+    pub(super) fn hides_value(&self) -> bool {
+        self.hides_value
     }
 
     /// Says first what it is about.

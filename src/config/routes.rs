@@ -17,7 +17,6 @@ pub(super) fn read(
     upstreams: &Named<upstream::Settings>,
 ) -> Vec<Route> {
     let names = route::Names { apps: &apps.names, upstreams: &upstreams.names };
-    // A route with a problem still takes part in the search for conflicts, if its path can be read.
     let (mut routes, mut places) = (Vec::new(), Vec::new());
     let list = file.key("routes").items(|item| {
         if let Some((route, place)) = item.table(|table| route::read(table, &names)) {

@@ -110,24 +110,27 @@ fn cookie(session: &mut Section<'_>, sources: &[TokenSource]) -> Option<Cookie> 
     let same_sites =
         [("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)];
     let cookie = session.key("cookie").table(|cookie| {
-        let name = cookie.key("name").parsed(&TEXT, cookie_name).warn(|name| {
-            let is_bound = name.starts_with("__Host-");
-            (!is_bound).then(|| {
-                Complaint::new("can be overwritten from other hosts of the domain")
-                    .help("write a name that begins with \"__Host-\"")
-            })
-        });
+        let name = cookie.key("name").parsed(&TEXT, cookie_name);
+        let name =
+            name.warn(|name| warning_of_scope(name)).warn(|name| warning_of_use(name, sources));
         let same_site = cookie.key("same_site").choice(&same_sites).or(SameSite::Lax);
         Some(Cookie { name: name.required("write \"__Host-wxgate\"")?, same_site })
     });
-    let cookie = cookie.warn(|cookie| {
-        let is_read = sources.contains(&TokenSource::Cookie(cookie.name.clone()));
-        (!is_read).then(|| {
-            Complaint::new("is set at login but never read")
-                .help("add \"cookie:NAME\" to token_from")
-        })
-    });
     cookie.optional()
+}
+
+fn warning_of_scope(name: &str) -> Option<Complaint> {
+    (!name.starts_with("__Host-")).then(|| {
+        Complaint::new("can be overwritten from other hosts of the domain")
+            .help("write a name that begins with \"__Host-\"")
+    })
+}
+
+fn warning_of_use(name: &str, sources: &[TokenSource]) -> Option<Complaint> {
+    let is_read = sources.contains(&TokenSource::Cookie(name.to_owned()));
+    (!is_read).then(|| {
+        Complaint::new("is set at login but never read").help("add \"cookie:NAME\" to token_from")
+    })
 }
 
 /// Our cookies are always `Secure` and for `/`, as `__Host-` and `__Secure-` ask for. Browsers know

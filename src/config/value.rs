@@ -222,7 +222,8 @@ impl Label<'_> {
 
     fn complete(&self, complaint: Complaint) -> Complaint {
         let complaint = if self.open { complaint } else { complaint.without_suggestion() };
-        complaint.about(&format!("{}: {}", self.key, self.subject))
+        let subject = if complaint.hides_value() { "the value" } else { &self.subject };
+        complaint.about(&format!("{}: {subject}", self.key))
     }
 }
 

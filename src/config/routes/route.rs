@@ -3,6 +3,7 @@
 use http::Method;
 
 use super::{action, profile};
+use crate::config::key::Read;
 use crate::config::problem::{Complaint, nearest_of};
 use crate::config::quantity::{RATE, rate};
 use crate::config::reader::Place;
@@ -33,8 +34,8 @@ pub(super) struct Names<'a> {
     pub(super) upstreams: &'a [String],
 }
 
-/// Reads a route, with the place of its path. One that has a path but another problem is there all the
-/// same.
+/// Reads a route, with the place of its path. One with a problem is there all the same where it can
+/// be told which requests it takes: two routes may still both win.
 pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route, Place)> {
     let path = table.key("path").parsed(&PATH, path);
     let host = table.key("host").parsed(&HOST, host);
@@ -54,10 +55,13 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
     read_later_keys(table);
 
     let place = path.place();
+    if host.is_wrong() || methods.is_wrong() {
+        return None;
+    }
     let route = Route {
         path: path.required(PATH.help)?,
         host: host.optional(),
-        methods,
+        methods: methods.optional().unwrap_or_default(),
         action: action.unwrap_or(Action::Proxy),
         auth,
         upstream,
@@ -101,9 +105,9 @@ fn host(text: &str) -> Result<String, Complaint> {
     fits.then(|| text.to_owned()).ok_or_else(|| HOST.missed())
 }
 
-fn methods(table: &mut Section<'_>) -> Vec<Method> {
+fn methods<'r>(table: &mut Section<'r>) -> Read<'r, Vec<Method>> {
     let mut seen = Vec::new();
-    let methods = table.key("methods").list(&METHOD, |text| {
+    table.key("methods").list(&METHOD, |text| {
         let method = METHODS.iter().find(|method| method.as_str() == text).ok_or_else(|| {
             let names = METHODS.each_ref().map(Method::as_str);
             METHOD.missed().help(nearest_of(text, &names).unwrap_or_default())
@@ -113,8 +117,7 @@ fn methods(table: &mut Section<'_>) -> Vec<Method> {
         }
         seen.push(method.clone());
         Ok(method.clone())
-    });
-    methods.optional().unwrap_or_default()
+    })
 }
 
 fn apps(table: &mut Section<'_>, names: &[String]) -> Vec<usize> {

@@ -1,0 +1,191 @@
+//! The reference `gateway.toml` at the top of the repository and the code know the same keys.
+
+use std::path::Path;
+
+use wxgate::config::{self, Problems, Settings};
+
+use super::{KEY, SHOP, file, lines, settings};
+
+const REFERENCE: &str = include_str!("../../gateway.toml");
+const NOT_YET: &str = "is not available yet";
+
+fn parse(text: &str) -> Result<Settings, Problems> {
+    config::parse("gateway.toml", text, Path::new(""), &|name| {
+        Some(match name {
+            "WX_SHOP_SECRET" => "0123456789abcdef0123456789abcdef".to_owned(),
+            "WX_SHOP_AES_KEY" => "a".repeat(43),
+            "WX_SHOP_PUSH_TOKEN" | "WXGATE_ADMIN_TOKEN" | "WXGATE_REDIS_PASSWORD" => "x".to_owned(),
+            "WX_SHOP_API_KEY" | "WXGATE_STORE_KEY" | "WXGATE_SIGNING_KEY" => KEY.to_owned(),
+            _ => return None,
+        })
+    })
+}
+
+/// The file with every key that is commented out, where `keep` says so.
+fn uncommented(keep: impl Fn(&str) -> bool) -> String {
+    let line = |line: &'static str| match line.strip_prefix("# ") {
+        Some(bare) if (is_key(bare) || bare.starts_with('[')) && keep(bare) => bare,
+        _ => line,
+    };
+    REFERENCE.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn is_key(line: &str) -> bool {
+    let name = line.split(" = ").next().unwrap_or_default();
+    name != line && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+fn is_twin(line: &str) -> bool {
+    line.split(" = ").next().is_some_and(|name| name.ends_with("_file"))
+}
+
+#[test]
+fn the_reference_file_loads_as_it_stands() {
+    let settings = parse(REFERENCE).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(settings.apps[0].name, "shop");
+    assert_eq!(settings.routes.len(), 6);
+    assert_eq!(lines(&settings.warnings), [] as [&str; 0]);
+}
+
+#[test]
+fn a_missing_variable_says_what_to_export() {
+    let problems = config::parse("gateway.toml", REFERENCE, Path::new(""), &|_| None).unwrap_err();
+    let line = 1 + REFERENCE.lines().position(|line| line.starts_with("secret = ")).unwrap();
+    assert_eq!(
+        problems.to_string(),
+        format!(
+            "gateway.toml:{line}:11: secret: the environment variable WX_SHOP_SECRET is not set; \
+             export WX_SHOP_SECRET=…, or name a file that holds it in secret_file"
+        )
+    );
+}
+
+/// Every key is known; what says (not yet) is refused as such, and nothing else is refused.
+#[test]
+fn every_commented_key_is_known_and_only_what_says_so_is_not_available() {
+    let text = uncommented(|line| !is_twin(line));
+    let problems = parse(&text).unwrap_err();
+    let refused: Vec<_> = problems.list.iter().map(|problem| problem.line).collect();
+    for problem in &problems.list {
+        assert!(problem.message.contains(NOT_YET), "{}: {problem}", problem.line);
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        // A default with other values that come later.
+        let by_value = ["proxy_protocol", "url", "balance", "servers"];
+        let says_so = line.contains("(not yet)")
+            && !line.starts_with('#')
+            && !by_value.iter().any(|key| line.starts_with(&format!("{key} = ")));
+        assert_eq!(refused.contains(&number), says_so, "line {number}: {line}\n{problems}");
+    }
+}
+
+#[test]
+fn every_twin_is_known() {
+    let text = uncommented(|line| is_twin(line) || line.starts_with('['));
+    let twins = text.lines().filter(|line| is_twin(line)).count();
+    assert!(twins >= 4);
+    let Err(problems) = parse(&text) else { return };
+    let unknown = problems.list.iter().filter(|problem| problem.message.contains("unknown"));
+    assert_eq!(unknown.count(), 0, "{problems}");
+}
+
+/// A commented key shows its default.
+#[test]
+fn the_defaults_are_those_that_the_file_shows() {
+    let example = ["admin.token", "env = \"prod\"", "proxy = ", "claims", "cookie", "pass_headers"];
+    let shown = uncommented(|line| {
+        let is_example = example.iter().any(|example| line.starts_with(example));
+        let is_header = line.starts_with('[') && !line.starts_with("[[");
+        let is_variable = line.contains("${");
+        is_header
+            || is_key(line)
+                && !is_example
+                && !is_twin(line)
+                && !is_variable
+                && !line.contains("(not yet)")
+    });
+    // What the routes show are examples.
+    let (tables, _) = shown.split_once("[[routes]]").unwrap();
+    let (_, routes) = REFERENCE.split_once("[[routes]]").unwrap();
+    let shown = parse(&format!("{tables}[[routes]]{routes}")).unwrap_or_else(|p| panic!("{p}"));
+    let default = parse(REFERENCE).unwrap();
+    assert_eq!(format!("{:?}", shown.server), format!("{:?}", default.server));
+    assert_eq!(format!("{:?}", shown.admin), format!("{:?}", default.admin));
+    assert_eq!(format!("{:?}", shown.wechat), format!("{:?}", default.wechat));
+    assert_eq!(format!("{:?}", shown.store), format!("{:?}", default.store));
+    assert_eq!(format!("{:?}", shown.identity), format!("{:?}", default.identity));
+    assert_eq!(format!("{:?}", shown.upstreams), format!("{:?}", default.upstreams));
+    assert_eq!(format!("{:?}", shown.limits), format!("{:?}", default.limits));
+    let without_keys = |settings: &Settings| {
+        let mut session = settings.session.clone();
+        session.signing_keys.clear();
+        format!("{session:?}")
+    };
+    assert_eq!(without_keys(&shown), without_keys(&default));
+}
+
+/// The features of later issues, each with a use that is right in itself.
+#[test]
+fn what_comes_later_is_checked_and_refused() {
+    let keys = format!("encryption_keys = [\"{KEY}\"]");
+    let tables = [
+        ("server.tls = { cert = \"a\", key = \"b\" }", "1:8: \"tls\" in [server]"),
+        ("server.proxy_protocol = true", "1:25: proxy_protocol: true"),
+        (
+            "server.listen = [{ address = \"0.0.0.0:1\", tls = { cert = \"a\", key = \"b\", client_ca = \"c\" } }]",
+            "1:43: \"tls\" in [server.listen]",
+        ),
+        (
+            "server.listen = [{ address = \"0.0.0.0:1\", proxy_protocol = true }]",
+            "1:60: proxy_protocol: true",
+        ),
+        ("store.username = \"a\"", "1:7: \"username\" in [store]"),
+        ("store.password = \"a\"", "1:7: \"password\" in [store]"),
+        ("store.database = 1", "1:7: \"database\" in [store]"),
+        ("store.sentinel_master = \"a\"", "1:7: \"sentinel_master\" in [store]"),
+        ("store.tls = { ca = \"a\" }", "1:7: \"tls\" in [store]"),
+        (
+            "identity.assertion = { header = \"X-A\", ttl = \"5m\" }",
+            "1:10: \"assertion\" in [identity]",
+        ),
+        ("limits.login_rate = { per_ip = \"600/min\" }", "1:8: \"login_rate\" in [limits]"),
+        ("[upstreams.b]\nservers = [\"h2c://a\"]", "2:12: servers: \"h2c://a\""),
+    ];
+    let upstream = |line: &str| format!("[upstreams.b]\nservers = [\"http://b\"]\n{line}");
+    let app =
+        |line: &str| format!("[apps.b]\nappid = \"wx0000000000000000\"\nsecret = \"x\"\n{line}");
+    let route = |line: &str| format!("[[routes]]\npath = \"/x\"\nupstream = \"shop\"\n{line}");
+    let session = format!("[session]\nsigning_keys = [\"{KEY}\"]\n");
+    let store = |url: &str| format!("{session}[store]\n{keys}\nurl = \"{url}\"");
+    let lines = [
+        (upstream("health = { path = \"/\" }"), "3:1: \"health\" in [upstreams.b]"),
+        (upstream("eject = { failures = 5 }"), "3:1: \"eject\" in [upstreams.b]"),
+        (upstream("balance = \"least-requests\""), "3:11: balance: \"least-requests\""),
+        (upstream("balance = \"hash:openid\""), "3:11: balance: \"hash:openid\""),
+        (
+            app("push = { token = \"x\", encoding_aes_key_file = \"/nowhere\" }"),
+            "4:1: \"push\" in [apps.b]",
+        ),
+        (app("api_security = { symmetric_sn = \"x\" }"), "4:1: \"api_security\" in [apps.b]"),
+        (route("rewrite = \"/y/**\""), "4:1: \"rewrite\" in [[routes]]"),
+        (route("rate = { per = \"openid\", limit = \"1/s\" }"), "4:1: \"rate\" in [[routes]]"),
+        (route("cors = { origins = [\"https://a\"] }"), "4:1: \"cors\" in [[routes]]"),
+        (route("action = \"push\""), "4:10: action: \"push\""),
+        (route("action = \"authorize\""), "4:10: action: \"authorize\""),
+        (store("redis://a"), "5:7: url: \"redis://a\""),
+        (store("rediss://a:1"), "5:7: url: \"rediss://a:1\""),
+        (store("redis+sentinel://a,b"), "5:7: url: \"redis+sentinel://a,b\""),
+        (store("redis+cluster://a"), "5:7: url: \"redis+cluster://a\""),
+        (store("unix:///run/redis.sock"), "5:7: url: \"unix:///run/redis.sock\""),
+    ];
+    let all = tables.iter().map(|(text, place)| ((*text).to_owned(), *place)).chain(lines);
+    for (text, place) in all {
+        let routes_first = if text.contains("[[routes]]") { SHOP.to_owned() } else { file("") };
+        let found = super::problems(&format!("{text}\n{routes_first}"));
+        let refused = found.iter().any(|found| found.starts_with(place) && found.contains(NOT_YET));
+        assert!(refused, "{text}: {found:#?}");
+    }
+    settings(&file(
+        "server.proxy_protocol = false\n[upstreams.b]\nservers = [\"http://b\"]\nbalance = \"round-robin\"",
+    ));
+}
