@@ -1,5 +1,7 @@
 //! What `gateway.toml` promises, read through [`wxgate::config::parse`] and [`wxgate::config::load`].
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of them")]
+
 mod every_key;
 mod places;
 mod routes;
