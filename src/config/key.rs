@@ -6,7 +6,7 @@ use super::problem::{Complaint, nearest_of};
 use super::quantity::{self, DURATION, SIZE};
 use super::reader::{Place, Reader};
 use super::section::Section;
-use super::value::{Form, Item, Label, TEXT};
+use super::value::{Form, Item, LIST, Label, TEXT};
 
 /// A key that was asked for; its value is read by one of the methods.
 pub(super) struct Key<'r> {
@@ -109,12 +109,16 @@ impl<'r> Key<'r> {
         form: &Form,
         mut parse: impl FnMut(&str) -> Result<T, Complaint>,
     ) -> Read<'r, Vec<T>> {
-        self.items(|item| item.parsed(form, &mut parse)).not_empty()
+        self.items(&LIST, |item| item.parsed(form, &mut parse)).not_empty()
     }
 
     /// A list whose elements are read by `read`.
-    pub(super) fn items<T>(self, read: impl FnMut(&Item<'r>) -> Option<T>) -> Read<'r, Vec<T>> {
-        self.read(|item| all(item.elements()?, read))
+    pub(super) fn items<T>(
+        self,
+        form: &Form,
+        read: impl FnMut(&Item<'r>) -> Option<T>,
+    ) -> Read<'r, Vec<T>> {
+        self.read(|item| all(item.elements(form)?, read))
     }
 
     /// A list with at least one element, or a single value as the only one.

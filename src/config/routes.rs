@@ -7,9 +7,12 @@ mod route;
 use super::problem::Complaint;
 use super::reader::{Place, Reader};
 use super::section::{Named, Section};
+use super::value::Form;
 use crate::policy::route::{Conflict, Route, Table};
 use crate::upstream;
 use crate::wechat::app::App;
+
+const ROUTES: Form = Form { noun: "list of routes", help: "begin each with [[routes]]" };
 
 pub(super) fn read(
     file: &mut Section<'_>,
@@ -18,7 +21,7 @@ pub(super) fn read(
 ) -> Vec<Route> {
     let names = route::Names { apps: &apps.names, upstreams: &upstreams.names };
     let (mut routes, mut places) = (Vec::new(), Vec::new());
-    let list = file.key("routes").items(|item| {
+    let list = file.key("routes").items(&ROUTES, |item| {
         if let Some((route, place)) = item.table(|table| route::read(table, &names)) {
             routes.push(route);
             places.push(place);

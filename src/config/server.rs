@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::problem::Complaint;
 use super::section::Section;
-use super::value::{Form, Item};
+use super::value::{Form, Item, LIST};
 use crate::listen::{Address, Listener, Settings};
 
 pub(super) const ADDRESS: Form = Form {
@@ -21,7 +21,8 @@ const NETWORK: Form = Form { noun: "network", help: r#"write "10.0.0.0/8" or "fd
 pub(super) fn read(server: &mut Section<'_>) -> Settings {
     let default = || vec![Listener { address: Address::Tcp(([0, 0, 0, 0], 8080).into()) }];
     let mut addresses = Vec::new();
-    let listeners = server.key("listen").items(|item| listener(item, &mut addresses)).not_empty();
+    let listeners =
+        server.key("listen").items(&LIST, |item| listener(item, &mut addresses)).not_empty();
     server.key("tls").later().table(tls).checked();
     server.key("proxy_protocol").boolean().only(&false).checked();
     Settings {
@@ -29,7 +30,7 @@ pub(super) fn read(server: &mut Section<'_>) -> Settings {
         workers: workers(server.key("workers").integer(0, 1_024).or(0)),
         trusted_proxies: server
             .key("trusted_proxies")
-            .items(network)
+            .items(&LIST, network)
             .optional()
             .unwrap_or_default(),
         h2c: server.key("h2c").boolean().or(true),

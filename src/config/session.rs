@@ -31,8 +31,10 @@ pub(super) fn read(session: &mut Section<'_>, shared: Shared) -> Settings {
             .choice(&[("instant", Revocation::Instant), ("none", Revocation::None)])
             .or(Revocation::Instant),
         on_store_outage: on_store_outage(session),
-        open_data_max_age: Some(session.key("open_data_max_age").duration().or(10 * DAY / 1_440))
-            .filter(|age| !age.is_zero()),
+        open_data_max_age: Some(
+            session.key("open_data_max_age").duration().or(Duration::from_secs(600)),
+        )
+        .filter(|age| !age.is_zero()),
         cookie: cookie(session, &sources),
         token_from: sources,
     }

@@ -94,9 +94,9 @@ impl<'r> Item<'r> {
     }
 
     /// The elements of a list.
-    pub(super) fn elements(&self) -> Option<Vec<Self>> {
+    pub(super) fn elements(&self, form: &Form) -> Option<Vec<Self>> {
         let DeValue::Array(array) = self.value.get_ref() else {
-            return self.other_type(&LIST);
+            return self.other_type(form);
         };
         let element = |value| Self::new(self.reader, self.path.clone(), self.secret, value);
         Some(array.iter().map(element).collect())
@@ -105,7 +105,7 @@ impl<'r> Item<'r> {
     /// The elements of a list, or a single value as the only one.
     pub(super) fn one_or_more(&self) -> Option<Vec<Self>> {
         match self.value.get_ref() {
-            DeValue::Array(_) => self.elements(),
+            DeValue::Array(_) => self.elements(&LIST),
             _ => Some(vec![Self::new(self.reader, self.path.clone(), self.secret, self.value)]),
         }
     }

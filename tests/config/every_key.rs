@@ -105,9 +105,9 @@ fn the_defaults_are_those_that_the_file_shows() {
                 && !line.contains("(not yet)")
     });
     // What the routes show are examples.
-    let (tables, _) = shown.split_once("[[routes]]").unwrap();
-    let (_, routes) = REFERENCE.split_once("[[routes]]").unwrap();
-    let shown = parse(&format!("{tables}[[routes]]{routes}")).unwrap_or_else(|p| panic!("{p}"));
+    let (tables, _) = shown.split_once("\n[[routes]]").unwrap();
+    let (_, routes) = REFERENCE.split_once("\n[[routes]]").unwrap();
+    let shown = parse(&format!("{tables}\n[[routes]]{routes}")).unwrap_or_else(|p| panic!("{p}"));
     let default = parse(REFERENCE).unwrap();
     assert_eq!(format!("{:?}", shown.server), format!("{:?}", default.server));
     assert_eq!(format!("{:?}", shown.admin), format!("{:?}", default.admin));

@@ -72,6 +72,10 @@ fn actions_upstreams_and_auth_fit_together() {
             "3:12: upstream: \"shp\" is no upstream of this file; did you mean \"shop\"?",
         ),
         (
+            "action = \"login\"\nupstream = \"shp\"\ntoken_at = \"/a\"",
+            "4:12: upstream: \"shp\" is no upstream of this file; did you mean \"shop\"?",
+        ),
+        (
             "action = \"proxy\"",
             "1:1: action \"proxy\" needs an upstream; write upstream = \"NAME\"",
         ),
@@ -168,4 +172,13 @@ fn two_routes_that_can_both_win_are_refused() {
 fn the_smallest_useful_file_is_enough() {
     let settings = parse(&format!("{SHOP}{ROUTES}")).unwrap();
     assert_eq!(lines(&settings.warnings), [] as [&str; 0]);
+}
+
+#[test]
+fn routes_are_a_list() {
+    let text = format!("[routes]\npath = \"/x\"\nupstream = \"shop\"\n{SHOP}");
+    assert_eq!(
+        problems(&text),
+        ["1:1: routes: a table is no list of routes; begin each with [[routes]]"]
+    );
 }

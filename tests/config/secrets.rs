@@ -36,7 +36,7 @@ fn a_secret_file_is_relative_to_the_configuration_and_loses_one_newline() {
         write(&secret, content, 0o600);
         let settings = config::load(&path, &|_| None).unwrap();
         assert_eq!(settings.apps[0].secret.expose(), expected);
-        assert_eq!(settings.files, [secret.clone()]);
+        assert_eq!(settings.files, std::slice::from_ref(&secret));
     }
 }
 

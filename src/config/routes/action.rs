@@ -10,11 +10,17 @@ use crate::policy::route::{Action, Auth};
 /// Their features come later.
 const LATER: [Action; 2] = [Action::Authorize, Action::Push];
 
-/// Reads the three keys. There is no action where it cannot be told.
-pub(super) fn read(
-    table: &mut Section<'_>,
-    upstreams: &[String],
-) -> (Option<Action>, Auth, Option<usize>) {
+/// What the three keys say.
+pub(super) struct Purpose {
+    /// There is none where it cannot be told.
+    pub(super) action: Option<Action>,
+    pub(super) auth: Auth,
+    pub(super) upstream: Option<usize>,
+    /// Also where it names one that is not there.
+    pub(super) has_upstream: bool,
+}
+
+pub(super) fn read(table: &mut Section<'_>, upstreams: &[String]) -> Purpose {
     let upstream =
         table.key("upstream").parsed(&TEXT, |name| position("upstream", name, upstreams));
     let action = action(table, upstream.is_given());
@@ -23,9 +29,15 @@ pub(super) fn read(
         ("optional", Auth::Optional),
         ("none", Auth::None),
     ]);
-    let Some(action) = action else { return (None, auth.or(Auth::Required), upstream.optional()) };
-    check_upstream(table, action, &upstream);
-    (Some(action), auth_of(action, auth), upstream.optional())
+    if let Some(action) = action {
+        check_upstream(table, action, &upstream);
+    }
+    Purpose {
+        action,
+        auth: auth_of(action, auth),
+        has_upstream: upstream.is_given(),
+        upstream: upstream.optional(),
+    }
 }
 
 fn action(table: &mut Section<'_>, has_upstream: bool) -> Option<Action> {
@@ -66,7 +78,8 @@ fn check_upstream(table: &Section<'_>, action: Action, upstream: &Read<'_, usize
 }
 
 /// What holds for the action. What cannot work is a problem; there is nothing to choose otherwise.
-fn auth_of(action: Action, auth: Read<'_, Auth>) -> Auth {
+fn auth_of(action: Option<Action>, auth: Read<'_, Auth>) -> Auth {
+    let Some(action) = action else { return auth.or(Auth::Required) };
     let name = action.name();
     let contradiction =
         |why: &str| Err(Complaint::new(format!("contradicts action \"{name}\": {why}")));

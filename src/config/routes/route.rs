@@ -41,16 +41,17 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
     let host = table.key("host").parsed(&HOST, host);
     let methods = methods(table);
     let apps = apps(table, names.apps);
-    let (action, auth, upstream) = action::read(table, names.upstreams);
+    let purpose = action::read(table, names.upstreams);
     let timeout = table.key("timeout").timeout();
-    if upstream.is_none() {
+    if !purpose.has_upstream {
         timeout.unused("without an upstream");
     }
     let token_at = table.key("token_at").parsed(&POINTER, pointer);
-    if action.is_some_and(|action| action != Action::Login) || upstream.is_none() {
+    let is_plain = |action| action != Action::Login || !purpose.has_upstream;
+    if purpose.action.is_some_and(is_plain) {
         token_at.misplaced("but at a login with an upstream, whose answer gets the token");
     }
-    let profile = profile::read(table, action);
+    let profile = profile::read(table, purpose.action);
     let body_size = table.key("body_size").size(1);
     read_later_keys(table);
 
@@ -62,9 +63,9 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
         path: path.required(PATH.help)?,
         host: host.optional(),
         methods: methods.optional().unwrap_or_default(),
-        action: action.unwrap_or(Action::Proxy),
-        auth,
-        upstream,
+        action: purpose.action.unwrap_or(Action::Proxy),
+        auth: purpose.auth,
+        upstream: purpose.upstream,
         apps,
         timeout: timeout.optional(),
         body_size: body_size.optional(),
