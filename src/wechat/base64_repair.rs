@@ -1,8 +1,8 @@
 //! Base64 that a Mini Program's request damaged on its way.
 //!
-//! `encryptedData`, `iv` and `signature` come in JSON, forms, query strings and headers, and clients
-//! forget to encode them, encode them twice, or encode them for URLs (binarywang/WxJava#359, #917).
-//! Each repair undoes one damage and touches no sound base64:
+//! `encryptedData`, `iv` and `signature` come in JSON, forms, query strings and headers, and
+//! clients forget to encode them, encode them twice, or encode them for URLs
+//! (binarywang/WxJava#359, #917). Each repair undoes one damage and touches no sound base64:
 //!
 //! | damage                                            | repair                         |
 //! |---------------------------------------------------|--------------------------------|

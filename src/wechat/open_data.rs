@@ -3,29 +3,32 @@
 //!
 //! # Why every failure takes the same time
 //!
-//! CBC without a MAC is a forging oracle for whoever learns *where* an opening failed: bad padding told
-//! apart from bad JSON, by words or by time, forged a phone number in 20,710 queries (Vaudenay, 2002;
-//! Lucky Thirteen, 2013). A real parser leaks by its nature: it stops at the first wrong byte. So
-//! none runs here before everything is decided, and what decides has no early exit and no branch:
+//! CBC without a MAC is a forging oracle for whoever learns *where* an opening failed, by words or
+//! by time (Vaudenay, 2002; Lucky Thirteen, 2013); one that told bad padding from bad JSON gave a
+//! forged phone number after 20,710 queries. A real parser leaks by its nature: it stops at the
+//! first wrong byte. So none runs here before everything is decided, and what decides has no early
+//! exit and no branch:
 //!
-//! 1. [`RING`] keys are always tried, whatever the ring holds: nobody's key stands in for those that
-//!    are missing and can never win. So an empty ring, too, fails in the same time.
-//! 2. A try decrypts every block (AES is constant-time here: instructions or fixslicing), then looks
-//!    at the last 16 bytes for the padding, with masks. Bad padding changes a mask, not the path.
-//! 3. One pass, [`scan`], reads every byte as JSON over UTF-8 with a table-driven automaton and picks
-//!    out the few members that count. After an error it goes on as before, in the state "error".
+//! 1. [`RING`] keys are always tried, whatever the ring holds: nobody's key stands in for those
+//!    that are missing and can never win. So an empty ring, too, fails in the same time.
+//! 2. A try decrypts every block (AES is constant-time here: instructions or fixslicing), then
+//!    looks at the last 16 bytes for the padding, with masks. Bad padding changes a mask, not the
+//!    path.
+//! 3. One pass, `scan`, reads every byte as JSON over UTF-8 with a table-driven automaton and
+//!    picks out the few members that count. After an error it goes on as before, in the state
+//!    "error".
 //! 4. Padding, grammar, appid, age and the phone rule are masks that are ANDed. The first branch on
 //!    any of it is "did a key open it": one bit, which the status of the answer tells anyhow.
 //!
-//! What remains is the length of the ciphertext, which the client chose. Ciphertexts that are no whole
-//! number of blocks and ivs of another length do the same work and fail like the others.
+//! What remains is the length of the ciphertext, which the client chose. Ciphertexts that are no
+//! whole number of blocks and ivs of another length do the same work and fail like the others.
 //! `tests/timing.rs` measures all of this, and that it would notice a leak.
 //!
 //! # What no check can find
 //!
 //! Bits flipped through the iv alter the first 16 bytes and nothing else, those flipped in a block
-//! turn it into noise, which JSON seldom takes. For phone numbers see `phone_rule`. In other data
-//! a free text (a nickname, a URL) can be altered with some luck; few failures burn the key (WX-05).
+//! turn it into noise, which JSON seldom takes. For phone numbers see `phone_rule`. In other data a
+//! free text (a nickname, a URL) can be altered with some luck; few failures burn the key (WX-05).
 
 mod age;
 mod grammar;
@@ -175,8 +178,8 @@ struct Expected {
 }
 
 impl Expected {
-    /// Whether this is the padded text that is expected. All ones or zero, in a time that depends on
-    /// the length alone.
+    /// Whether this is the padded text that is expected. All ones or zero, in a time that depends
+    /// on the length alone.
     fn is_met_by(&self, padded: &[u8]) -> u64 {
         let unpadded = padding::unpad(padded);
         let found = scan::scan(padded, unpadded.length);

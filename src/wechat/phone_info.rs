@@ -1,7 +1,8 @@
 //! The `phone_info` object, opened from `encryptedData` or answered by getuserphonenumber.
 //!
-//! WeChat's samples write `countryCode` as a string and as a number; it is made a string. Everything
-//! else stays as it came: members that are not known yet, their order, and the spelling of numbers.
+//! WeChat's samples write `countryCode` as a string and as a number; it is made a string.
+//! Everything else stays as it came: members that are not known yet, their order, and the spelling
+//! of numbers.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,5 @@
-//! The session key: what WeChat gives for a login code, and what open data is sealed and signed with.
+//! The session key: what WeChat gives for a login code, and what open data is sealed and signed
+//! with.
 //!
 //! It never leaves the gateway: whoever holds it can forge open data, phone numbers included
 //! (WeChat's security notice 000806202400280b0edd5866156c01).
@@ -73,7 +74,8 @@ impl SessionKey {
         hex(hmac::sign(&key, b"").as_ref())
     }
 
-    /// What WeChat's client signs `rawData` with: SHA-1 of it and the key's *text*, in lowercase hex.
+    /// What WeChat's client signs `rawData` with: SHA-1 of it and the key's *text*, in lowercase
+    /// hex.
     pub fn sign_raw_data(&self, raw: &[u8]) -> String {
         let mut digest = digest::Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
         digest.update(raw);
@@ -81,8 +83,8 @@ impl SessionKey {
         hex(digest.finish().as_ref())
     }
 
-    /// Whether the signature is that of exactly these bytes, compared in constant time. The data are
-    /// taken as received: written anew they have another signature.
+    /// Whether the signature is that of exactly these bytes, compared in constant time. The data
+    /// are taken as received: written anew they have another signature.
     pub fn verify_raw_data(&self, raw: &[u8], signature: &str) -> bool {
         let expected = self.sign_raw_data(raw);
         expected.as_bytes().ct_eq(signature.to_ascii_lowercase().as_bytes()).into()

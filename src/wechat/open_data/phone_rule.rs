@@ -1,14 +1,15 @@
 //! Which phone numbers are believed: those whose three spellings say the same.
 //!
 //! AES-CBC has no MAC. Whoever flips a bit of a ciphertext block flips the same bit in the next
-//! block of the plaintext, and turns the block's own plaintext into noise. So a digit can be changed
-//! only where noise does not matter, and the iv is such a place: it has no plaintext of its own. Hence
+//! block of the plaintext, and turns the block's own plaintext into noise. So a digit can be
+//! changed only where noise does not matter, and the iv is such a place: it has no plaintext of its
+//! own. Hence
 //!
 //! 1. nothing that the answer rests on begins in the first 16 bytes, which the iv changes at will:
 //!    `{"phoneNumber":"` is exactly 16 long, but `{"countryCode":8` would be in reach;
-//! 2. the number stands there twice, as `phoneNumber` and `purePhoneNumber`, with a name of at least
-//!    16 bytes between them, and both must agree: whoever changes one of them has to hit the other
-//!    through noise in which that name must come out right.
+//! 2. the number stands there twice, as `phoneNumber` and `purePhoneNumber`, with a name of at
+//!    least 16 bytes between them, and both must agree: whoever changes one of them has to hit the
+//!    other through noise in which that name must come out right.
 //!
 //! `phoneNumber` is the pure number, before which the country code may stand, "国外手机号会有区号",
 //! with or without `+` or `00` and a space or hyphen: WeChat documents no spelling.

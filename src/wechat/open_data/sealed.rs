@@ -54,7 +54,8 @@ impl Sealed {
     }
 
     /// What marks the data as used: SHA-256 of the ciphertext. Without the iv, which can be changed
-    /// so that data which were opened once open again; WeChat never seals two texts to one ciphertext.
+    /// so that data which were opened once open again; WeChat never seals two texts to one
+    /// ciphertext.
     pub fn digest(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         let digest = digest::digest(&SHA256, &self.ciphertext);

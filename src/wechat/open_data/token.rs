@@ -1,8 +1,9 @@
 //! A JSON token as a number: its last 32 bytes, without a length that time could tell.
 //!
-//! A string is held with its opening quote and without the closing one, so that `"86` and `86` differ.
-//! No byte of a JSON token is zero, so two tokens shorter than 32 bytes are equal only if their
-//! numbers are; a longer one has a byte at the very top, which no name and no expected text has.
+//! A string is held with its opening quote and without the closing one, so that `"86` and `86`
+//! differ. No byte of a JSON token is zero, so two tokens shorter than 32 bytes are equal only if
+//! their numbers are; a longer one has a byte at the very top, which no name and no expected text
+//! has.
 
 use super::mask::{mask, wide};
 
@@ -42,12 +43,14 @@ impl Token {
     }
 
     /// Takes the byte, and forgets what was before it where `begins` is set.
+    #[inline(always)]
     pub(super) fn with(self, byte: u8, begins: u64) -> Self {
         let kept = wide(!begins);
         Self { high: self.high & kept, low: self.low & kept }.append(byte.into(), 8)
     }
 
     /// This text with another of up to 15 bytes after it.
+    #[inline(always)]
     pub(super) fn append(self, text: u128, bits: u32) -> Self {
         let bits = bits & 127;
         Self {
@@ -57,6 +60,7 @@ impl Token {
     }
 
     /// Adds the other to one that is empty.
+    #[inline(always)]
     pub(super) fn fill(&mut self, other: Self) {
         self.high |= other.high;
         self.low |= other.low;
@@ -68,11 +72,13 @@ impl Token {
     }
 
     /// Whether the token is the other.
+    #[inline(always)]
     pub(super) fn is(self, other: Self) -> u64 {
         mask(((self.high ^ other.high) | (self.low ^ other.low)) == 0)
     }
 
     /// Whether the token is a name of [`Token::name`].
+    #[inline(always)]
     pub(super) fn is_named(self, name: u128) -> u64 {
         mask((self.high | (self.low ^ name)) == 0)
     }
