@@ -121,12 +121,12 @@ async fn state(
     clock: Clock,
 ) -> anyhow::Result<Arc<State>> {
     let appids: Vec<_> = settings.apps.iter().map(|app| app.appid.clone()).collect();
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
     let sealer =
         Arc::new(Sealer::new(settings.store.encryption_keys.iter().map(EncryptionKey::expose)));
+    let new_store = |_| -> Arc<dyn Store> { Arc::new(MemoryStore::new(clock.clone())) };
+    let sessions = Arc::new(Sessions::new(&settings.session, &appids, new_store, clock.clone()));
+    let store = sessions.store().clone();
     let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));
-    let sessions =
-        Arc::new(Sessions::new(&settings.session, &appids, store.clone(), clock.clone()));
     let exchanges = Arc::new(Exchanges::new(
         Client::new(settings.wechat)?,
         sessions.clone(),

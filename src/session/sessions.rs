@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
-use super::store::{Store, Unavailable};
+use super::store::{Invalidations, Store, Unavailable};
 use super::token::{Claims, Invalid, Tokens};
 use super::{OnStoreOutage, Revocation, Settings};
 use crate::clock::Clock;
@@ -36,6 +36,8 @@ pub struct Sessions {
     lifetime: Duration,
     revocation: Revocation,
     on_store_outage: OnStoreOutage,
+    /// When the store last gave an answer, in seconds since 1970.
+    store_answered: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -63,12 +65,19 @@ impl From<Invalid> for NotAuthenticated {
 }
 
 impl Sessions {
-    /// Sessions of these apps, whose positions are those of the settings.
-    pub fn new(settings: &Settings, apps: &[AppId], store: Arc<dyn Store>, clock: Clock) -> Self {
+    /// Sessions of these apps, whose positions are those of the settings. The store is made with the
+    /// one who wants to be told of changes in it.
+    pub fn new(
+        settings: &Settings,
+        apps: &[AppId],
+        store: impl FnOnce(Arc<dyn Invalidations>) -> Arc<dyn Store>,
+        clock: Clock,
+    ) -> Self {
+        let near = Arc::new(NearCache::new());
         Self {
-            store,
+            store: store(near.clone()),
             tokens: Tokens::new(settings.signing_keys.clone()),
-            near: Arc::new(NearCache::new()),
+            near,
             verdicts: Cache::new(VERDICTS),
             apps: apps.iter().cloned().zip(0..).collect(),
             clock,
@@ -76,6 +85,7 @@ impl Sessions {
             lifetime: settings.lifetime,
             revocation: settings.revocation,
             on_store_outage: settings.on_store_outage,
+            store_answered: AtomicU64::new(0),
         }
     }
 
@@ -98,6 +108,11 @@ impl Sessions {
         };
         self.store.create(&session, self.idle).await?;
         Ok(session)
+    }
+
+    /// Where the sessions are kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// The token of a session. Fails only where the signing key cannot sign.
@@ -134,20 +149,27 @@ impl Sessions {
                 return Ok(live.clone());
             }
         }
-        let (live, until) = self.look_up(token, now).await?;
+        let claims = self.tokens.verify(token, now)?;
+        let (live, until) = match self.look_up(&claims, now).await {
+            Err(NotAuthenticated::Unavailable(error)) => {
+                return self.without_store(&hash, &claims, now).ok_or(error.into());
+            }
+            looked_up => looked_up?,
+        };
         self.verdicts.insert(hash, Arc::new(Verdict { live: live.clone(), until }));
         self.renew_when_due(&live, now);
         Ok(live)
     }
 
-    async fn look_up(&self, token: &str, now: u64) -> Result<(Arc<Live>, u64), NotAuthenticated> {
-        let claims = self.tokens.verify(token, now)?;
-        let (user, id, token_id) = names(&claims).ok_or(NotAuthenticated::Invalid)?;
+    async fn look_up(
+        &self,
+        claims: &Claims,
+        now: u64,
+    ) -> Result<(Arc<Live>, u64), NotAuthenticated> {
+        let (user, id, token_id) = names(claims).ok_or(NotAuthenticated::Invalid)?;
         let app = *self.apps.get(&user.appid).ok_or(NotAuthenticated::Invalid)?;
         if self.revocation == Revocation::None {
-            let session = Session::from_claims(user, id, token_id, &claims);
-            let live = Live::new(session, app, u64::MAX, u64::MAX).ok_or(Invalid)?;
-            return Ok((Arc::new(live), claims.exp));
+            return Ok((self.from_signature(claims).ok_or(Invalid)?, claims.exp));
         }
         let load = self.load(&user, &id, app, now);
         let live = self.near.get(&id, now, load).await?.ok_or(NotAuthenticated::Invalid)?;
@@ -159,6 +181,30 @@ impl Sessions {
         Ok((live, until.min(claims.exp)))
     }
 
+    /// The session as its token alone tells it.
+    fn from_signature(&self, claims: &Claims) -> Option<Arc<Live>> {
+        let (user, id, token_id) = names(claims)?;
+        let app = *self.apps.get(&user.appid)?;
+        let session = Session::from_claims(user, id, token_id, claims);
+        Live::new(session, app, u64::MAX, u64::MAX).map(Arc::new)
+    }
+
+    /// What a token is worth while the store cannot be asked: nothing, or for some time its signature,
+    /// unless its session is known here to have ended.
+    fn without_store(&self, hash: &[u8; 32], claims: &Claims, now: u64) -> Option<Arc<Live>> {
+        let OnStoreOutage::AllowSigned(grace) = self.on_store_outage else { return None };
+        let answered = self.store_answered.load(Ordering::Relaxed);
+        if now >= answered.saturating_add(grace.as_secs()) {
+            return None;
+        }
+        if let Some(verdict) = self.verdicts.get(hash) {
+            let good = !verdict.live.is_called_back() && now < verdict.until;
+            return good.then(|| verdict.live.clone());
+        }
+        let live = self.from_signature(claims)?;
+        (!self.near.was_called_back(&live.session.id)).then_some(live)
+    }
+
     async fn load(
         &self,
         user: &User,
@@ -166,7 +212,9 @@ impl Sessions {
         app: usize,
         now: u64,
     ) -> Result<Option<Live>, Unavailable> {
-        let Some((session, kept)) = self.store.find(user, id).await? else { return Ok(None) };
+        let found = self.store.find(user, id).await?;
+        self.store_answered.store(now, Ordering::Relaxed);
+        let Some((session, kept)) = found else { return Ok(None) };
         let kept = kept.as_secs();
         let due = kept.saturating_sub(self.idle.as_secs() / 2);
         Ok(Live::new(session, app, now + CACHED_SECONDS.min(kept.max(1)), now + due))

@@ -96,6 +96,20 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable>;
 }
 
+/// Who keeps copies of sessions, and is told when they may no longer be right. The calls come from
+/// inside the store's connection, so they must be short and must not wait.
+pub trait Invalidations: Send + Sync + 'static {
+    /// This session was changed or ended somewhere: no copy of it may be used, and none that was asked
+    /// for before this call may be kept.
+    fn forget(&self, id: &SessionId);
+
+    /// The same for every session.
+    fn forget_all(&self);
+
+    /// Whether changes are heard of now. While they are not, no copy may be used at all.
+    fn live(&self, live: bool);
+}
+
 /// The store cannot be asked now. Nothing is known about what was asked, least of all that a session
 /// is gone.
 #[derive(Clone, Debug, thiserror::Error)]
