@@ -14,6 +14,8 @@ pub mod wechat;
 
 pub mod session;
 
+pub mod redis;
+
 pub mod identity;
 pub mod policy;
 pub mod upstream;

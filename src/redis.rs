@@ -1,0 +1,63 @@
+//! The session store on Redis: any number of gateways, one truth.
+//!
+//! [`RedisStore`] speaks through a link that looks after itself: it finds the primary (one server,
+//! Sentinel, Cluster), sets its connections up anew on any doubt, and tells who keeps copies of sessions
+//! what changed. Redis being away is no reason not to start: calls say so until it is back.
+
+mod codec;
+mod damage;
+mod failure;
+mod keys;
+mod link;
+mod scripts;
+pub mod settings;
+mod store;
+
+use std::sync::Arc;
+
+use self::damage::Damage;
+use self::keys::Keys;
+use self::link::Link;
+use self::scripts::Scripts;
+pub use self::settings::Settings;
+use crate::clock::Clock;
+use crate::session::store::{Invalidations, Unavailable};
+
+/// The session store on Redis. Dropping it closes its connections.
+#[derive(Debug)]
+pub struct RedisStore {
+    link: Link,
+    keys: Keys,
+    scripts: Scripts,
+    clock: Clock,
+    damaged: Damage,
+}
+
+impl RedisStore {
+    /// Starts to connect, on the tokio runtime of the caller, and never fails: while Redis is away, calls
+    /// do. `invalidations` hears of every session that changes, and whether it can be relied on.
+    pub fn connect(
+        settings: Settings,
+        clock: Clock,
+        invalidations: Arc<dyn Invalidations>,
+    ) -> Self {
+        let keys = Keys::new(settings.key_prefix.clone());
+        let link = Link::start(settings, clock.clone(), invalidations, keys.sessions());
+        Self { link, keys, scripts: Scripts::new(), clock, damaged: Damage::default() }
+    }
+
+    /// Why calls fail now, if they do: for readiness.
+    pub fn outage(&self) -> Option<Unavailable> {
+        self.link.outage()
+    }
+
+    /// Values found so far that could not be read: for metrics.
+    pub fn damaged_values(&self) -> u64 {
+        self.damaged.counted()
+    }
+
+    /// How many times the link was set up so far: for metrics.
+    pub fn connections(&self) -> u64 {
+        self.link.opened()
+    }
+}

@@ -1,0 +1,158 @@
+//! The link to Redis: one connection for commands and one that hears of changes, made and watched
+//! together, so that what is heard is about what is read.
+//!
+//! A [`supervisor`] sets both up, asks after them every second, and sets them up anew on any doubt. Calls
+//! take the connection that is there, and have a time limit of their own: a call never waits for a
+//! connection longer than for an answer.
+
+mod backoff;
+mod connection;
+mod connector;
+mod feed;
+mod inspection;
+mod primaries;
+mod supervisor;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue, Pipeline, RedisResult};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use self::connection::Connection;
+use self::connector::Connector;
+use self::supervisor::Supervisor;
+use super::failure::Failure;
+use super::scripts::Invocation;
+use super::settings::Settings;
+use crate::clock::Clock;
+use crate::session::store::{Invalidations, Unavailable};
+
+/// Complaints that wait for the supervisor; one would do.
+const COMPLAINTS: usize = 16;
+
+/// The link to Redis. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Link {
+    state: watch::Receiver<State>,
+    complaints: mpsc::Sender<Complaint>,
+    opened: Arc<AtomicU64>,
+    timeout: Duration,
+    name: Arc<str>,
+}
+
+/// What the supervisor has.
+#[derive(Clone, Debug)]
+enum State {
+    /// Nothing yet, or nothing any more; it will know soon.
+    Connecting,
+    /// A connection, and the how manieth.
+    Connected(Connection, u64),
+    /// It tried, and failed.
+    Down(Failure),
+}
+
+/// What went wrong with a call, and on which connection.
+#[derive(Debug)]
+struct Complaint {
+    connection: u64,
+    failure: Failure,
+}
+
+impl Link {
+    /// Starts the link on the runtime of the caller.
+    pub(super) fn start(
+        settings: Settings,
+        clock: Clock,
+        invalidations: Arc<dyn Invalidations>,
+        tracked: String,
+    ) -> Self {
+        let timeout = settings.timeout;
+        let name = Arc::from(settings.server.to_string());
+        let (publish, state) = watch::channel(State::Connecting);
+        let (complaints, heard) = mpsc::channel(COMPLAINTS);
+        let opened = Arc::default();
+        let supervisor = Supervisor {
+            connector: Connector::new(settings, tracked, invalidations),
+            clock,
+            publish,
+            complaints: heard,
+            opened: Arc::clone(&opened),
+            name: Arc::clone(&name),
+        };
+        tokio::spawn(supervisor.run());
+        Self { state, complaints, opened, timeout, name }
+    }
+
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Unavailable> {
+        self.call(async |connection| command.query_async(connection).await).await
+    }
+
+    pub(super) async fn pipeline<T: FromRedisValue>(
+        &self,
+        pipeline: &Pipeline,
+    ) -> Result<T, Unavailable> {
+        self.call(async |connection| pipeline.query_async(connection).await).await
+    }
+
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        invocation: &Invocation<'_>,
+    ) -> Result<T, Unavailable> {
+        self.call(async |connection| invocation.invoke(connection).await).await
+    }
+
+    /// Why calls fail now, if they do.
+    pub(super) fn outage(&self) -> Option<Unavailable> {
+        match &*self.state.borrow() {
+            State::Down(failure) => Some(self.unavailable(failure)),
+            State::Connecting | State::Connected(..) => None,
+        }
+    }
+
+    /// How many connections were set up so far.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    async fn call<T>(
+        &self,
+        request: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
+    ) -> Result<T, Unavailable> {
+        let deadline = Instant::now() + self.timeout;
+        let (mut connection, number) = self.connection(deadline).await?;
+        let failure = match timeout_at(deadline, request(&mut connection)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => Failure::from(error),
+            Err(_) => Failure::Timeout(self.timeout),
+        };
+        let unavailable = self.unavailable(&failure);
+        if failure.wants_another_connection() || matches!(failure, Failure::Timeout(_)) {
+            // Where the channel is full, the supervisor has enough to go by.
+            let _ = self.complaints.try_send(Complaint { connection: number, failure });
+        }
+        Err(unavailable)
+    }
+
+    async fn connection(&self, deadline: Instant) -> Result<(Connection, u64), Unavailable> {
+        let mut state = self.state.clone();
+        let known = state.wait_for(|state| !matches!(state, State::Connecting));
+        let failure = match timeout_at(deadline, known).await {
+            Ok(Ok(state)) => match &*state {
+                State::Connected(connection, number) => return Ok((connection.clone(), *number)),
+                State::Down(failure) => failure.clone(),
+                State::Connecting => Failure::Timeout(self.timeout),
+            },
+            Ok(Err(_)) => Failure::Lost("the gateway is stopping".to_owned()),
+            Err(_) => Failure::Timeout(self.timeout),
+        };
+        Err(self.unavailable(&failure))
+    }
+
+    fn unavailable(&self, failure: &Failure) -> Unavailable {
+        Unavailable(Arc::from(format!("Redis at {}: {failure}", self.name)))
+    }
+}

@@ -1,0 +1,104 @@
+//! Changes of more than one step, which Redis makes at once. The version at the head of values,
+//! [`super::codec::VERSION`], stands in the scripts as `\1`.
+
+use redis::aio::ConnectionLike;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, ToRedisArgs};
+
+/// A script of Redis.
+#[derive(Debug)]
+pub(super) struct Script {
+    code: &'static str,
+    hash: String,
+}
+
+/// A script with its keys, which lie in one slot, and its arguments.
+pub(super) struct Invocation<'a> {
+    script: &'a Script,
+    keys: Vec<String>,
+    args: Vec<Vec<u8>>,
+}
+
+/// Every script.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) add_session_key: Script,
+    pub(super) create: Script,
+    pub(super) end: Script,
+    pub(super) increment: Script,
+    pub(super) put_if_absent: Script,
+    pub(super) remove: Script,
+    pub(super) remove_session_key: Script,
+    pub(super) renew: Script,
+    pub(super) replace: Script,
+    pub(super) update: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        const ADD: &str =
+            concat!(include_str!("scripts/ring.lua"), include_str!("scripts/add_session_key.lua"));
+        const REMOVE: &str = concat!(
+            include_str!("scripts/ring.lua"),
+            include_str!("scripts/remove_session_key.lua")
+        );
+        Self {
+            add_session_key: Script::new(ADD),
+            create: Script::new(include_str!("scripts/create.lua")),
+            end: Script::new(include_str!("scripts/end.lua")),
+            increment: Script::new(include_str!("scripts/increment.lua")),
+            put_if_absent: Script::new(include_str!("scripts/put_if_absent.lua")),
+            remove: Script::new(include_str!("scripts/remove.lua")),
+            remove_session_key: Script::new(REMOVE),
+            renew: Script::new(include_str!("scripts/renew.lua")),
+            replace: Script::new(include_str!("scripts/replace.lua")),
+            update: Script::new(include_str!("scripts/update.lua")),
+        }
+    }
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
+    }
+
+    pub(super) fn key(&self, key: String) -> Invocation<'_> {
+        self.keys(vec![key])
+    }
+
+    pub(super) fn keys(&self, keys: Vec<String>) -> Invocation<'_> {
+        Invocation { script: self, keys, args: Vec::new() }
+    }
+}
+
+impl Invocation<'_> {
+    pub(super) fn key(mut self, key: String) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    pub(super) fn arg(mut self, arg: impl ToRedisArgs) -> Self {
+        self.args.extend(arg.to_redis_args());
+        self
+    }
+
+    /// By its hash, and with its code where Redis does not know it yet. The library would load it into
+    /// every node of a cluster, and fail where one of them is away.
+    pub(super) async fn invoke<T: FromRedisValue>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> RedisResult<T> {
+        let by_hash = self.command("EVALSHA", &self.script.hash);
+        match by_hash.query_async(connection).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.command("EVAL", self.script.code).query_async(connection).await
+            }
+            result => result,
+        }
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.keys.len()).arg(&self.keys).arg(&self.args);
+        command
+    }
+}

@@ -1,0 +1,7 @@
+-- KEYS value; ARGV value, ttl (ms). A value of another version is as good as none.
+local there = redis.call('GET', KEYS[1])
+if there and string.byte(there, 1) == 1 then
+  return there
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false

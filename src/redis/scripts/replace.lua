@@ -1,0 +1,6 @@
+-- KEYS value; ARGV expected, value, ttl (ms)
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
