@@ -152,7 +152,7 @@ impl Settings {
         let url = ParsedUrl::parse(url)?;
         let login = Login {
             username: options.username.or(url.username),
-            password: options.password.or(url.password.map(Password::Given)),
+            password: options.password.or_else(|| url.password.map(Password::Given)),
         };
         let settings = Self {
             server: server(url.server, options.sentinel_master)?,

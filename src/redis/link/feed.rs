@@ -107,7 +107,7 @@ impl Ear {
         // No list is FLUSHALL or FLUSHDB, and a name that is none of ours is one that we cannot read.
         let ids: Option<Vec<_>> = names
             .and_then(Value::as_sequence)
-            .and_then(|names| names.iter().map(|name| session_id(name)).collect());
+            .and_then(|names| names.iter().map(session_id).collect());
         match ids {
             Some(ids) => ids.iter().for_each(|id| self.invalidations.forget(id)),
             None => self.invalidations.forget_all(),

@@ -1,12 +1,16 @@
 -- KEYS counter; ARGV ttl (ms). A counter is a value like any other, its eight bytes a number.
-local value = redis.call('GET', KEYS[1])
-local count = 0
-if value and #value == 9 and string.byte(value, 1) == 1 then
-  count = struct.unpack('>I8', value, 2)
-end
 local left = redis.call('PTTL', KEYS[1])
-if left <= 0 then
-  left = ARGV[1]
+local value = redis.call('GET', KEYS[1])
+-- In its last millisecond it is there with 0 left: as good as gone.
+if left <= 0 or not value then
+  redis.call('SET', KEYS[1], '\1' .. struct.pack('>I8', 1), 'PX', ARGV[1])
+  return 1
 end
-redis.call('SET', KEYS[1], '\1' .. struct.pack('>I8', count + 1), 'PX', left)
-return count + 1
+if #value ~= 9 or string.byte(value, 1) ~= 1 then
+  redis.call('SET', KEYS[1], '\1' .. struct.pack('>I8', 1), 'PX', left)
+  return 1
+end
+local count = struct.unpack('>I8', value, 2) + 1
+-- In place, so that the TTL stays what it is.
+redis.call('SETRANGE', KEYS[1], 1, struct.pack('>I8', count))
+return count

@@ -1,0 +1,253 @@
+//! Real Redis servers for tests, on ports that are free and in directories of their own. They end with
+//! the value that stands for them.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+#[path = "redis/certificates.rs"]
+pub mod certificates;
+#[path = "redis/groups.rs"]
+pub mod groups;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, IntoConnectionInfo};
+use tempfile::TempDir;
+
+use self::certificates::Certificates;
+
+/// How long anything that must happen may take on a machine that is busy.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// One server.
+pub struct Server {
+    process: Option<Child>,
+    directory: TempDir,
+    port: u16,
+    args: Vec<String>,
+    certificates: Option<Certificates>,
+    login: Option<(String, String)>,
+    sentinel: bool,
+}
+
+impl Server {
+    /// A plain one.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One with these arguments.
+    pub async fn with(args: &[&str]) -> Self {
+        Self::start_as(args, None, None).await
+    }
+
+    /// One that lets in only who has the password.
+    pub async fn with_password(password: &str) -> Self {
+        let login = ("default".to_owned(), password.to_owned());
+        Self::start_as(&["--requirepass", password], None, Some(login)).await
+    }
+
+    /// One that speaks only TLS, and with those who show a certificate.
+    pub async fn with_tls() -> Self {
+        Self::start_as(&[], Some(Certificates::new()), None).await
+    }
+
+    /// A sentinel of this configuration.
+    pub async fn sentinel(config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("sentinel.conf"), config).unwrap();
+        Self::start_in(directory, Vec::new(), None, None, true).await
+    }
+
+    async fn start_as(
+        args: &[&str],
+        certificates: Option<Certificates>,
+        login: Option<(String, String)>,
+    ) -> Self {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Self::start_in(tempfile::tempdir().unwrap(), args, certificates, login, false).await
+    }
+
+    async fn start_in(
+        directory: TempDir,
+        args: Vec<String>,
+        certificates: Option<Certificates>,
+        login: Option<(String, String)>,
+        sentinel: bool,
+    ) -> Self {
+        let mut server =
+            Self { process: None, directory, port: 0, args, certificates, login, sentinel };
+        // A port that was free may be taken by the time the server binds it.
+        for _ in 0..5 {
+            server.port = free_port();
+            server.spawn();
+            if server.is_up().await {
+                return server;
+            }
+        }
+        panic!("redis-server does not start; its log: {}", server.log());
+    }
+
+    fn spawn(&mut self) {
+        let directory = self.directory.path();
+        let mut command = Command::new("redis-server");
+        if self.sentinel {
+            command.arg(directory.join("sentinel.conf"));
+        }
+        let port = self.port.to_string();
+        match &self.certificates {
+            None => command.args(["--port", &port]),
+            Some(certificates) => {
+                command.args(["--port", "0", "--tls-port", &port]).args(certificates.redis_args())
+            }
+        };
+        if self.sentinel {
+            command.arg("--sentinel");
+        } else {
+            command.args(["--save", "", "--appendonly", "no"]);
+        }
+        command
+            .args(["--bind", "127.0.0.1", "--daemonize", "no"])
+            .arg("--dir")
+            .arg(directory)
+            .arg("--unixsocket")
+            .arg(self.socket())
+            .arg("--logfile")
+            .arg(directory.join("log"))
+            .args(&self.args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let child = command.spawn().expect(
+            "these tests need the program redis-server (Debian: apt install redis-server redis-tools)",
+        );
+        self.process = Some(child);
+    }
+
+    /// Whether it answers, or has ended instead.
+    async fn is_up(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.process.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some()) {
+                return false;
+            }
+            if let Ok(mut connection) = self.try_connect().await {
+                let answer: Result<String, _> =
+                    redis::cmd("PING").query_async(&mut connection).await;
+                match answer {
+                    Ok(_) => return true,
+                    Err(error) if error.to_string().contains("LOADING") => return true,
+                    Err(_) => {}
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    pub fn url(&self) -> String {
+        let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://localhost:{}", self.port)
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("socket")
+    }
+
+    pub fn directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    pub fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Ends it at once, as a power cut does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again where it was.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+        assert!(self.is_up().await, "redis-server does not come back: {}", self.log());
+    }
+
+    /// Stops it without ending it: its connections stay, and nobody answers.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        let done = Command::new("kill").args(["-s", signal, &id]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// A connection of the test's own, past everything that is tested.
+    pub async fn connection(&self) -> MultiplexedConnection {
+        self.try_connect().await.unwrap()
+    }
+
+    /// One command on a connection of its own.
+    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async(&mut self.connection().await).await.unwrap()
+    }
+
+    async fn try_connect(&self) -> redis::RedisResult<MultiplexedConnection> {
+        let address = redis::ConnectionAddr::Unix(self.socket());
+        let mut session = redis::RedisConnectionInfo::default();
+        if let Some((user, password)) = &self.login {
+            session = session.set_username(user).set_password(password);
+        }
+        let info = address.into_connection_info()?.set_redis_settings(session);
+        redis::Client::open(info)?.get_multiplexed_async_connection().await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Asks again and again until the answer is yes, and says how long it took.
+pub async fn eventually(
+    what: &str,
+    limit: Duration,
+    mut ask: impl AsyncFnMut() -> bool,
+) -> Duration {
+    let start = Instant::now();
+    loop {
+        if ask().await {
+            return start.elapsed();
+        }
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
