@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -13,9 +14,7 @@ pub(super) enum Failure {
          back"
     )]
     ClusterDown,
-    #[error(
-        "the connection broke ({0}); is Redis being restarted, or does it speak TLS (rediss://)?"
-    )]
+    #[error("the connection broke ({0}); Redis ended or closed it, or it speaks TLS (rediss://)")]
     Lost(String),
     #[error("LOADING: Redis reads its data set from disk; it answers when it has finished")]
     Loading,
@@ -114,13 +113,14 @@ fn extension(error: &RedisError) -> Failure {
 }
 
 fn nested(text: &str) -> Option<Failure> {
-    let known: [(&str, Failure); 6] = [
+    let known: [(&str, Failure); 7] = [
         ("NOAUTH ", Failure::NoAuth),
         ("WRONGPASS ", Failure::WrongPassword),
         ("OOM ", Failure::OutOfMemory),
         ("READONLY ", Failure::ReadOnly),
         ("NOPROTO ", Failure::TooOld),
         ("ACL failure in script", Failure::NoPermission(text.to_owned())),
+        ("The user executing the script can't", Failure::NoPermission(text.to_owned())),
     ];
     let unknown_hello = text.starts_with("unknown command") && text.contains("HELLO");
     if unknown_hello {
@@ -137,8 +137,11 @@ fn io(error: &RedisError) -> Failure {
     if text.contains("failed to lookup address") {
         return Failure::Unresolved(text);
     }
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    let inner = source.and_then(io::Error::get_ref);
+    // The library wraps the error of the system into an Arc first.
+    let source =
+        error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    let system = source.and_then(|source| source.downcast_ref::<io::Error>());
+    let inner = system.and_then(io::Error::get_ref);
     match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(tls) => Failure::Tls(tls.to_string()),
         None => Failure::Lost(text),

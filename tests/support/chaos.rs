@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 /// What the proxy does to connections, from the moment it is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Nothing.
     None,
     /// Everything comes this much later.
@@ -35,7 +35,7 @@ pub enum Fault {
 }
 
 /// A running proxy. Dropping it closes everything.
-pub struct Chaos {
+pub(crate) struct Chaos {
     address: SocketAddr,
     fault: watch::Sender<Fault>,
     accepted: Arc<AtomicUsize>,
@@ -43,7 +43,7 @@ pub struct Chaos {
 }
 
 impl Chaos {
-    pub async fn start(target: SocketAddr) -> Self {
+    pub(crate) async fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (fault, faults) = watch::channel(Fault::None);
@@ -53,17 +53,17 @@ impl Chaos {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Sets what it does from now on.
-    pub fn set(&self, fault: Fault) {
+    pub(crate) fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
     }
 
     /// How many connections were made through it so far.
-    pub fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
 }

@@ -9,7 +9,7 @@ use wxgate::session::record::SessionId;
 use wxgate::session::store::Invalidations;
 
 #[derive(Debug, Default)]
-pub struct Listener {
+pub(crate) struct Listener {
     heard: Mutex<Heard>,
 }
 
@@ -21,22 +21,22 @@ struct Heard {
 }
 
 impl Listener {
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.heard.lock().unwrap().live
     }
 
     /// Whether a copy of this session would be gone since the last [`Listener::clear`].
-    pub fn forgot(&self, id: &SessionId) -> bool {
+    pub(crate) fn forgot(&self, id: &SessionId) -> bool {
         let heard = self.heard.lock().unwrap();
         heard.all > 0 || heard.forgotten.contains(id)
     }
 
     /// How many times everything was to be forgotten.
-    pub fn forgot_all(&self) -> usize {
+    pub(crate) fn forgot_all(&self) -> usize {
         self.heard.lock().unwrap().all
     }
 
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let mut heard = self.heard.lock().unwrap();
         heard.forgotten.clear();
         heard.all = 0;

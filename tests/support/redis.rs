@@ -4,9 +4,9 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 #[path = "redis/certificates.rs"]
-pub mod certificates;
+pub(crate) mod certificates;
 #[path = "redis/groups.rs"]
-pub mod groups;
+pub(crate) mod groups;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -20,10 +20,10 @@ use tempfile::TempDir;
 use self::certificates::Certificates;
 
 /// How long anything that must happen may take on a machine that is busy.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// One server.
-pub struct Server {
+pub(crate) struct Server {
     process: Option<Child>,
     directory: TempDir,
     port: u16,
@@ -35,28 +35,28 @@ pub struct Server {
 
 impl Server {
     /// A plain one.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
     /// One with these arguments.
-    pub async fn with(args: &[&str]) -> Self {
+    pub(crate) async fn with(args: &[&str]) -> Self {
         Self::start_as(args, None, None).await
     }
 
     /// One that lets in only who has the password.
-    pub async fn with_password(password: &str) -> Self {
+    pub(crate) async fn with_password(password: &str) -> Self {
         let login = ("default".to_owned(), password.to_owned());
         Self::start_as(&["--requirepass", password], None, Some(login)).await
     }
 
     /// One that speaks only TLS, and with those who show a certificate.
-    pub async fn with_tls() -> Self {
+    pub(crate) async fn with_tls() -> Self {
         Self::start_as(&[], Some(Certificates::new()), None).await
     }
 
     /// A sentinel of this configuration.
-    pub async fn sentinel(config: &str) -> Self {
+    pub(crate) async fn sentinel(config: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("sentinel.conf"), config).unwrap();
         Self::start_in(directory, Vec::new(), None, None, true).await
@@ -148,33 +148,33 @@ impl Server {
         false
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
         format!("{scheme}://localhost:{}", self.port)
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.directory.path().join("socket")
     }
 
-    pub fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.directory.path().to_owned()
     }
 
-    pub fn certificates(&self) -> &Certificates {
+    pub(crate) fn certificates(&self) -> &Certificates {
         self.certificates.as_ref().unwrap()
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
     /// Ends it at once, as a power cut does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.process.take() {
             let _ = child.kill();
             let _ = child.wait();
@@ -182,18 +182,18 @@ impl Server {
     }
 
     /// Starts it again where it was.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.kill();
         self.spawn();
         assert!(self.is_up().await, "redis-server does not come back: {}", self.log());
     }
 
     /// Stops it without ending it: its connections stay, and nobody answers.
-    pub fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal("STOP");
     }
 
-    pub fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("CONT");
     }
 
@@ -204,12 +204,12 @@ impl Server {
     }
 
     /// A connection of the test's own, past everything that is tested.
-    pub async fn connection(&self) -> MultiplexedConnection {
+    pub(crate) async fn connection(&self) -> MultiplexedConnection {
         self.try_connect().await.unwrap()
     }
 
     /// One command on a connection of its own.
-    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
         command.query_async(&mut self.connection().await).await.unwrap()
@@ -232,12 +232,12 @@ impl Drop for Server {
     }
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Asks again and again until the answer is yes, and says how long it took.
-pub async fn eventually(
+pub(crate) async fn eventually(
     what: &str,
     limit: Duration,
     mut ask: impl AsyncFnMut() -> bool,

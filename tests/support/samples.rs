@@ -10,9 +10,9 @@ use wxgate::session::store::{KeyId, StoredKey};
 use wxgate::wechat::app::AppId;
 use wxgate::wechat::user::{OpenId, UnionId, User};
 
-pub const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub fn user(openid: &str) -> User {
+pub(crate) fn user(openid: &str) -> User {
     User {
         appid: AppId::parse("wx4f4bc4dec97d474b").unwrap(),
         openid: OpenId::parse(openid).unwrap(),
@@ -20,7 +20,7 @@ pub fn user(openid: &str) -> User {
 }
 
 /// A session of seven days.
-pub fn session(user: &User, now: u64) -> Session {
+pub(crate) fn session(user: &User, now: u64) -> Session {
     Session {
         id: SessionId::random(),
         user: user.clone(),
@@ -34,6 +34,6 @@ pub fn session(user: &User, now: u64) -> Session {
 }
 
 /// A session key, as long as sealed ones are.
-pub fn stored_key(number: u8) -> StoredKey {
+pub(crate) fn stored_key(number: u8) -> StoredKey {
     StoredKey { id: KeyId([number; 16]), sealed: vec![number; 57], acquired: number.into() }
 }

@@ -6,16 +6,16 @@ use std::time::Duration;
 use super::{PATIENCE, Server, eventually, free_port};
 
 /// The name of the primary at the sentinels.
-pub const MASTER: &str = "shop";
+pub(crate) const MASTER: &str = "shop";
 
 /// A primary, a replica, and three sentinels that watch them.
-pub struct Watched {
-    pub servers: Vec<Server>,
-    pub sentinels: Vec<Server>,
+pub(crate) struct Watched {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) sentinels: Vec<Server>,
 }
 
 impl Watched {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let primary = Server::start().await;
         let port = primary.address().port().to_string();
         let replica =
@@ -39,7 +39,7 @@ impl Watched {
         Self { servers: vec![primary, replica], sentinels }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let nodes: Vec<_> = self.sentinels.iter().map(|it| it.address().to_string()).collect();
         format!("redis+sentinel://{}/{MASTER}", nodes.join(","))
     }
@@ -55,12 +55,12 @@ async fn sentinel(port: &str) -> Server {
 }
 
 /// Three primaries, each with a replica where one is to be lost.
-pub struct Cluster {
-    pub servers: Vec<Server>,
+pub(crate) struct Cluster {
+    pub(crate) servers: Vec<Server>,
 }
 
 impl Cluster {
-    pub async fn start(replicas: usize) -> Self {
+    pub(crate) async fn start(replicas: usize) -> Self {
         let mut servers = Vec::new();
         for _ in 0..3 * (1 + replicas) {
             let bus = free_port().to_string();
@@ -106,13 +106,13 @@ impl Cluster {
         Self { servers }
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let nodes: Vec<_> = self.servers.iter().map(|it| it.address().to_string()).collect();
         format!("redis+cluster://{}", nodes.join(","))
     }
 
     /// The position of a server in this role.
-    pub async fn position(&self, role: &str) -> usize {
+    pub(crate) async fn position(&self, role: &str) -> usize {
         for (position, server) in self.servers.iter().enumerate() {
             let info: String = server.command(&["INFO", "replication"]).await;
             if info.contains(&format!("role:{role}")) {
@@ -124,4 +124,4 @@ impl Cluster {
 }
 
 /// The longest that a failover may take here, from the death of the primary on.
-pub const FAILOVER: Duration = Duration::from_secs(5);
+pub(crate) const FAILOVER: Duration = Duration::from_secs(5);
