@@ -243,7 +243,7 @@ impl Store for MemoryStore {
         let (count, until) = tables
             .values
             .get(key)
-            .map_or((0, now + seconds(ttl)), |(value, until)| (count(value), until));
+            .map_or_else(|| (0, now + seconds(ttl)), |(value, until)| (count(value), until));
         tables.values.insert(key.clone(), (count + 1).to_be_bytes().to_vec(), until);
         Ok(count + 1)
     }
