@@ -1,6 +1,15 @@
 //! The store on real Redis servers: every way of connecting, every way of failing, and what is heard of
 //! changes on the way.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
 #[path = "support/chaos.rs"]
 mod chaos;
 #[path = "support/listener.rs"]
@@ -22,9 +31,11 @@ mod invalidations;
 mod meanings;
 #[path = "redis/outages.rs"]
 mod outages;
+#[path = "redis/warnings.rs"]
+mod warnings;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use wxgate::clock::Clock;
 use wxgate::redis::{RedisStore, Settings};
@@ -32,7 +43,7 @@ use wxgate::session::record::Session;
 use wxgate::session::store::{Store, Unavailable};
 
 use self::listener::Listener;
-use self::redis_server::{PATIENCE, eventually};
+use self::redis_server::PATIENCE;
 use self::samples::{DAY, session, user};
 
 /// The store of one gateway, and who listens to it.
@@ -105,5 +116,5 @@ impl Gate {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    Clock::system().now()
 }

@@ -1,5 +1,14 @@
 //! One behaviour, whatever keeps the sessions: every test runs on the memory store and on Redis.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
 #[path = "support/listener.rs"]
 mod listener;
 #[path = "support/redis.rs"]
@@ -20,6 +29,7 @@ use wxgate::session::store::{Key, KeyId, Kind, RING, Store};
 use wxgate::wechat::user::User;
 
 use self::listener::Listener;
+use self::redis_server::groups::Cluster;
 use self::redis_server::{PATIENCE, Server};
 use self::samples::{DAY, session, stored_key, user};
 
@@ -30,23 +40,38 @@ struct Subject {
     store: Arc<dyn Store>,
     clock: Clock,
     real_time: bool,
-    _server: Option<Server>,
+    servers: Vec<Server>,
 }
 
 impl Subject {
     async fn memory() -> Self {
         let clock = Clock::movable();
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        Self { store, clock, real_time: false, _server: None }
+        Self { store, clock, real_time: false, servers: Vec::new() }
     }
 
     async fn redis() -> Self {
         let server = Server::start().await;
-        let mut settings = Settings::parse_url(&server.url()).unwrap();
+        Self::on(&server.url(), vec![server])
+    }
+
+    async fn cluster() -> Self {
+        let cluster = Cluster::start(0).await;
+        Self::on(&cluster.url(), cluster.servers)
+    }
+
+    fn on(url: &str, servers: Vec<Server>) -> Self {
+        let mut settings = Settings::parse_url(url).unwrap();
         settings.timeout = PATIENCE;
         let clock = Clock::system();
         let store = RedisStore::connect(settings, clock.clone(), Arc::new(Listener::default()));
-        Self { store: Arc::new(store), clock, real_time: true, _server: Some(server) }
+        Self { store: Arc::new(store), clock, real_time: true, servers }
+    }
+
+    async fn empty(&self) {
+        for server in &self.servers {
+            server.command::<()>(&["FLUSHALL"]).await;
+        }
     }
 
     fn session(&self, openid: &str) -> Session {
@@ -98,6 +123,16 @@ macro_rules! on_every_store {
             async fn $test() {
                 super::$test(&super::Subject::redis().await).await;
             })*
+        }
+        /// One after the other, since a cluster takes seconds to form.
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn cluster() {
+            let subject = Subject::cluster().await;
+            $(
+                println!("{}", stringify!($test));
+                subject.empty().await;
+                $test(&subject).await;
+            )*
         }
     };
 }
@@ -260,7 +295,7 @@ async fn sessions_that_ran_out_are_not_listed(subject: &Subject) {
     subject.store.create(&short, SECOND).await.unwrap();
     let long = subject.created("o1").await;
     subject.runs_out(SECOND, async || subject.is_there(&short).await).await;
-    assert_eq!(subject.store.sessions_of(&long.user).await.unwrap(), [long.clone()]);
+    assert_eq!(subject.store.sessions_of(&long.user).await.unwrap(), std::slice::from_ref(&long));
     assert_eq!(subject.store.end_all(&long.user).await.unwrap(), [long.id]);
 }
 

@@ -55,7 +55,7 @@ async fn everything_works(gate: &Gate) {
     assert!(gate.store.replace(&name, b"a", b"b", super::DAY).await.unwrap());
     assert!(gate.store.get(&name).await.unwrap().is_some());
     assert!(gate.store.remove(&name, b"b").await.unwrap());
-    assert_eq!(gate.store.sessions_of(&user("o1")).await.unwrap(), [session.clone()]);
+    assert_eq!(gate.store.sessions_of(&user("o1")).await.unwrap(), std::slice::from_ref(&session));
     assert!(gate.store.end(&session.user, &session.id).await.unwrap());
     gate.login("o1").await.unwrap();
     assert_eq!(gate.store.end_all(&user("o1")).await.unwrap().len(), 1);

@@ -98,8 +98,10 @@ async fn out_of_memory() {
 async fn moved_and_clusterdown() {
     let cluster = Cluster::start(0).await;
     let gate = Gate::open(&cluster.servers[0].url());
+    let mut number = 0;
     eventually("a key lies elsewhere", PATIENCE, async || {
-        let openid = format!("o{}", rand());
+        number += 1;
+        let openid = format!("o{number}");
         let said = gate.login(&openid).await.err().map(|why| why.to_string());
         said.is_some_and(|said| said.contains("MOVED") && said.contains("redis+cluster://"))
     })
@@ -111,10 +113,6 @@ async fn moved_and_clusterdown() {
 
 fn free_port() -> String {
     super::redis_server::free_port().to_string()
-}
-
-fn rand() -> u32 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos()
 }
 
 #[tokio::test]

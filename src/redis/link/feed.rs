@@ -105,9 +105,10 @@ impl Ear {
 
     fn invalidate(&self, names: Option<&Value>) {
         // No list is FLUSHALL or FLUSHDB, and a name that is none of ours is one that we cannot read.
-        let ids: Option<Vec<_>> = names
-            .and_then(Value::as_sequence)
-            .and_then(|names| names.iter().map(session_id).collect());
+        let ids: Option<Vec<_>> = match names {
+            Some(Value::Array(names)) => names.iter().map(session_id).collect(),
+            _ => None,
+        };
         match ids {
             Some(ids) => ids.iter().for_each(|id| self.invalidations.forget(id)),
             None => self.invalidations.forget_all(),
