@@ -22,11 +22,13 @@ use crate::lifecycle::ready::Ready;
 use crate::listen::{self, Address, Door, Listening};
 use crate::policy::route::Table;
 use crate::proxy::{Gateway, State};
+use crate::redis::RedisStore;
 use crate::session::Sessions;
 use crate::session::key_ring::KeyRings;
 use crate::session::memory::MemoryStore;
 use crate::session::seal::Sealer;
-use crate::session::store::{EncryptionKey, Store};
+use crate::session::store::{EncryptionKey, Invalidations, Store};
+use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
 use crate::upstream::Upstream;
 use crate::wechat::client::Client;
@@ -71,6 +73,7 @@ pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
     let limits = settings.limits.clone();
     let (server, keepalive) = (settings.server.clone(), upstream_keepalive(&settings));
     let state = state(settings, stopping.clone(), clock).await?;
+    store_watch::start(state.sessions.store(), &ready);
 
     let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(keepalive)), Gateway::new(state)));
     let door = Door::new(handler, limits, server.h2c, requests.clone(), InFlight::default());
@@ -123,7 +126,13 @@ async fn state(
     let appids: Vec<_> = settings.apps.iter().map(|app| app.appid.clone()).collect();
     let sealer =
         Arc::new(Sealer::new(settings.store.encryption_keys.iter().map(EncryptionKey::expose)));
-    let new_store = |_| -> Arc<dyn Store> { Arc::new(MemoryStore::new(clock.clone())) };
+    let redis = settings.redis;
+    let new_store = |told: Arc<dyn Invalidations>| -> Arc<dyn Store> {
+        match redis {
+            Some(redis) => Arc::new(RedisStore::connect(redis, clock.clone(), told)),
+            None => Arc::new(MemoryStore::new(clock.clone())),
+        }
+    };
     let sessions = Arc::new(Sessions::new(&settings.session, &appids, new_store, clock.clone()));
     let store = sessions.store().clone();
     let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));

@@ -36,7 +36,7 @@ use crate::session::{Settings as Session, store::Settings as Store};
 use crate::upstream::Settings as Upstream;
 use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
-use crate::{admin as admin_listener, listen};
+use crate::{admin as admin_listener, listen, redis};
 
 pub use problem::{Problem, Problems};
 
@@ -60,6 +60,8 @@ pub struct Settings {
     pub wechat: Wechat,
     /// `[store]`.
     pub store: Store,
+    /// Redis of `[store]`; without it the store is this process's memory.
+    pub redis: Option<redis::Settings>,
     /// `[session]`.
     pub session: Session,
     /// `[identity]`.
@@ -117,8 +119,8 @@ fn settings(file: &mut Section<'_>) -> Settings {
     let admin = file.table("admin", |table| admin::read(table, &server));
     let apps = apps::read(file);
     let wechat = file.table("wechat", wechat::read);
-    let (store, shared) = file.table("store", store::read);
-    let session = file.table("session", |table| session::read(table, shared));
+    let (store, redis) = file.table("store", store::read);
+    let session = file.table("session", |table| session::read(table, redis.is_some()));
     let identity = file.table("identity", identity::read);
     let upstreams = upstreams::read(file, &identity);
     let limits = file.table("limits", limits::read);
@@ -129,6 +131,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
         apps: apps.values,
         wechat,
         store,
+        redis,
         session,
         identity,
         upstreams: upstreams.values,

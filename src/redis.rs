@@ -21,7 +21,7 @@ use self::link::Link;
 use self::scripts::Scripts;
 pub use self::settings::Settings;
 use crate::clock::Clock;
-use crate::session::store::{Invalidations, Unavailable};
+use crate::session::store::Invalidations;
 
 /// The session store on Redis. Dropping it closes its connections.
 #[derive(Debug)]
@@ -44,11 +44,6 @@ impl RedisStore {
         let keys = Keys::new(settings.key_prefix.clone());
         let link = Link::start(settings, clock.clone(), invalidations, keys.sessions());
         Self { link, keys, scripts: Scripts::new(), clock, damaged: Damage::default() }
-    }
-
-    /// Why calls fail now, if they do: for readiness.
-    pub fn outage(&self) -> Option<Unavailable> {
-        self.link.outage()
     }
 
     /// Values found so far that could not be read: for metrics.

@@ -8,6 +8,7 @@ pub mod record;
 pub mod seal;
 mod sessions;
 pub mod store;
+pub mod store_watch;
 pub mod token;
 
 pub use near_cache::Live;

@@ -25,19 +25,32 @@ impl<'r> SecretKey<'r> {
         Self { inline, file }
     }
 
-    /// See [`Key::later`].
-    pub(super) fn later(self) -> Self {
-        Self { inline: self.inline.later(), file: self.file.later() }
-    }
-
     pub(super) fn parsed<T>(
         self,
         form: &Form,
         mut parse: impl FnMut(&str) -> Result<T, Complaint>,
     ) -> Read<'r, T> {
         match self.is_in_file() {
-            true => self.file.read(|item| from_file(item, &mut parse)).of_content(),
+            true => self.file.read(|item| from_file(item, |_, text| parse(text))).of_content(),
             false => self.inline.parsed(form, parse),
+        }
+    }
+
+    /// A secret whose user reads its file again when it is time.
+    pub(super) fn reread<T>(
+        self,
+        form: &Form,
+        given: impl FnOnce(&str) -> T,
+        in_file: impl FnOnce(&Path) -> T,
+    ) -> Read<'r, T> {
+        let (mut given, mut in_file) = (Some(given), Some(in_file));
+        let once = || Complaint::new("is read twice");
+        match self.is_in_file() {
+            true => {
+                let mut path_of = |path: &Path, _: &str| Ok(in_file.take().ok_or_else(once)?(path));
+                self.file.read(|item| from_file(item, &mut path_of)).of_content()
+            }
+            false => self.inline.parsed(form, |text| Ok(given.take().ok_or_else(once)?(text))),
         }
     }
 
@@ -48,7 +61,9 @@ impl<'r> SecretKey<'r> {
         mut parse: impl FnMut(&str) -> Result<T, Complaint>,
     ) -> Read<'r, Vec<T>> {
         match self.is_in_file() {
-            true => self.file.one_or_more(|item| from_file(item, &mut parse)).of_content(),
+            true => {
+                self.file.one_or_more(|item| from_file(item, |_, text| parse(text))).of_content()
+            }
             false => self.inline.list(form, parse),
         }
     }
@@ -66,7 +81,7 @@ impl<'r> SecretKey<'r> {
 /// Reads the secret in the file that the item names.
 fn from_file<T>(
     item: &Item<'_>,
-    parse: &mut impl FnMut(&str) -> Result<T, Complaint>,
+    parse: impl FnOnce(&Path, &str) -> Result<T, Complaint>,
 ) -> Option<T> {
     let path = item.parsed(&PATH, |path| match path {
         "" => Err(Complaint::new("is empty")),
@@ -86,7 +101,7 @@ fn from_file<T>(
                 .help("take the right away: chmod o-r"),
         );
     }
-    let parsed = parse(&content);
+    let parsed = parse(&path, &content);
     parsed.map_err(|complaint| item.label().of_content().complain(complaint)).ok()
 }
 

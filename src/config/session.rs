@@ -6,7 +6,6 @@ use http::HeaderName;
 
 use super::problem::Complaint;
 use super::section::Section;
-use super::store::Shared;
 use super::value::{Form, TEXT};
 use crate::session::token::SigningKey;
 use crate::session::{Cookie, OnStoreOutage, Revocation, SameSite, Settings, TokenSource};
@@ -19,7 +18,7 @@ const SOURCE: Form = Form {
     help: r#"write "authorization", the name of a header, "cookie:NAME" or "query:NAME""#,
 };
 
-pub(super) fn read(session: &mut Section<'_>, shared: Shared) -> Settings {
+pub(super) fn read(session: &mut Section<'_>, shared: bool) -> Settings {
     let (idle, lifetime) = times(session);
     let sources = sources(session);
     Settings {
@@ -50,11 +49,11 @@ fn times(session: &mut Section<'_>) -> (Duration, Duration) {
     (idle.or(DAY.min(lifetime)), lifetime)
 }
 
-fn signing_keys(session: &mut Section<'_>, shared: Shared) -> Vec<SigningKey> {
+fn signing_keys(session: &mut Section<'_>, shared: bool) -> Vec<SigningKey> {
     let keys = session.secret("signing_keys").list(&SIGNING_KEY, |text| {
         SigningKey::parse(text).map_err(|bad| SIGNING_KEY.missed().help(bad.to_string()))
     });
-    if shared == Shared::Yes && !keys.is_given() {
+    if shared && !keys.is_given() {
         let missing = Complaint::new(
             "\"signing_keys\" in [session] are missing: replicas must have the same",
         );

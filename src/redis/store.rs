@@ -18,6 +18,10 @@ const TIDY_EVERY: u64 = 16;
 
 #[async_trait]
 impl Store for RedisStore {
+    fn outage(&self) -> Option<Unavailable> {
+        self.link.outage()
+    }
+
     async fn create(&self, session: &Session, idle: Duration) -> Result<(), Unavailable> {
         let now = self.clock.now();
         let rest = session.expires.saturating_sub(now).saturating_mul(1000);

@@ -91,6 +91,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Takes a value away where `expected` is there; whether it was.
     async fn remove(&self, key: &Key, expected: &[u8]) -> Result<bool, Unavailable>;
 
+    /// Why the store cannot be asked now, as far as is known without asking.
+    fn outage(&self) -> Option<Unavailable> {
+        None
+    }
+
     /// Adds one to a counter, which starts at nothing and is kept for `ttl` from its first count. Its
     /// value, as [`Store::get`] gives it, is the count in eight bytes, big-endian.
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable>;

@@ -27,11 +27,27 @@ fn a_store_is_one_that_there_is() {
             "1:25: encryption_keys: the value is empty; leave the key out for its default",
         ),
     ]);
-    // Not available is said in `every_key`; the rest of such a file is right.
-    let text = format!(
-        "session.signing_keys = [\"{KEY}\"]\nstore = {{ url = \"redis://r\", encryption_keys = [\"{KEY}\"] }}"
+    for url in [
+        "redis://r",
+        "rediss://r:1/2",
+        "redis+sentinel://a,b/mymaster",
+        "redis+cluster://a",
+        "unix:///run/redis.sock",
+    ] {
+        let text = format!(
+            "session.signing_keys = [\"{KEY}\"]\nstore = {{ url = \"{url}\", encryption_keys = [\"{KEY}\"] }}"
+        );
+        assert!(settings(&file(&text)).redis.is_some(), "{url}");
+    }
+}
+
+#[test]
+fn what_is_for_redis_does_nothing_in_memory_and_says_so() {
+    let given = settings(&file("store.username = \"a\""));
+    assert_eq!(
+        given.warnings.list[0].to_string(),
+        "\"username\" in [store] does nothing where the url is memory:"
     );
-    assert_eq!(problems(&file(&text)).len(), 1);
 }
 
 #[test]

@@ -77,7 +77,7 @@ connect_timeout = "100ms"
 timeout = "2s"
 proxy = "http://me:pass@egress:3128"
 [store]
-url = "memory:"
+url = "redis://r"
 key_prefix = "x:"
 encryption_keys = ["{KEY}", "{KEY}"]
 timeout = "1s"
@@ -97,8 +97,9 @@ cookie = {{ name = "__Host-a", same_site = "strict" }}"#
     assert_eq!(given.wechat.fallback_url.unwrap(), "https://b");
     assert_eq!(given.wechat.proxy.unwrap(), "http://me:pass@egress:3128");
     assert_eq!((given.wechat.connect_timeout, given.wechat.timeout), (seconds(1) / 10, seconds(2)));
-    assert_eq!((given.store.key_prefix.as_str(), given.store.encryption_keys.len()), ("x:", 2));
-    assert_eq!((given.store.timeout, given.store.connect_timeout), (seconds(1), seconds(2)));
+    let redis = given.redis.unwrap();
+    assert_eq!((redis.key_prefix.as_str(), given.store.encryption_keys.len()), ("x:", 2));
+    assert_eq!((redis.timeout, redis.connect_timeout), (seconds(1), seconds(2)));
     let session = given.session;
     assert_eq!((session.idle, session.lifetime), (seconds(3_600), seconds(7_200)));
     assert_eq!(session.revocation, Revocation::None);
@@ -223,6 +224,6 @@ fn variables_stand_in_any_string() {
     let given = config::parse("gateway.toml", &file(text), Path::new(""), &variable).unwrap();
     assert_eq!(given.server.listeners[0].address.to_string(), "127.0.0.1:80");
     assert_eq!(given.wechat.base_url, "https://wechat.test:1");
-    let literal = settings(&file("store.key_prefix = \"a$b\""));
-    assert_eq!(literal.store.key_prefix, "a$b");
+    let literal = settings(&file("[identity]\nclaims = { a = \"X-A$B\" }"));
+    assert_eq!(literal.identity.claims["a"], "x-a$b");
 }

@@ -1,24 +1,17 @@
 //! What the configuration says of the store.
 
 use std::fmt;
-use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use crate::session::random_bytes;
 use crate::session::token::decode_base64;
 
-/// The `[store]` table.
+/// What holds for any store.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What every key in a shared store begins with.
-    pub key_prefix: String,
     /// The first seals, all of them open; never empty.
     pub encryption_keys: Vec<EncryptionKey>,
-    /// One operation.
-    pub timeout: Duration,
-    /// To set up a connection.
-    pub connect_timeout: Duration,
 }
 
 /// A key that seals what is kept in the store.
