@@ -5,7 +5,7 @@ mod header_rules;
 
 use std::collections::BTreeMap;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use header_rules::HeaderRules;
 
@@ -83,33 +83,27 @@ impl Identity {
         Self { settings, apps: apps.iter().filter_map(values).collect() }
     }
 
-    /// Sets the headers of this user by `set`, one call for each.
-    pub fn write<E>(
-        &self,
-        live: &Live,
-        request_id: &HeaderValue,
-        mut set: impl FnMut(&HeaderName, HeaderValue) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// Writes the headers of this user.
+    pub fn write(&self, live: &Live, request_id: &HeaderValue, headers: &mut HeaderMap) {
         let names = &self.settings;
-        set(&names.openid, live.openid.clone())?;
-        set(&names.source, HeaderValue::from_static("wx_client"))?;
-        set(&names.call_id, request_id.clone())?;
+        headers.insert(names.openid.clone(), live.openid.clone());
+        headers.insert(names.source.clone(), HeaderValue::from_static("wx_client"));
+        headers.insert(names.call_id.clone(), request_id.clone());
         if let Some(unionid) = &live.unionid {
-            set(&names.unionid, unionid.clone())?;
+            headers.insert(names.unionid.clone(), unionid.clone());
         }
         if let Some(app) = self.apps.get(live.app) {
-            set(&names.appid, app.appid.clone())?;
+            headers.insert(names.appid.clone(), app.appid.clone());
             if let Some(env) = &app.env {
-                set(&names.env, env.clone())?;
+                headers.insert(names.env.clone(), env.clone());
             }
         }
         for (claim, name) in &names.claims {
             let value = live.session.claims.get(claim);
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
-                set(name, value)?;
+                headers.insert(name.clone(), value);
             }
         }
-        Ok(())
     }
 
     /// Whether the token itself goes on to the upstream.

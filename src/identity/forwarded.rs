@@ -80,34 +80,24 @@ impl Origin<'_> {
         given.filter(fits).cloned().unwrap_or_else(new_request_id)
     }
 
-    /// Sets the headers by `set`, one call for each.
-    pub fn write<E>(
-        &self,
-        client: IpAddr,
-        mut set: impl FnMut(&HeaderName, HeaderValue) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let client = client.to_string();
-        let peer = if self.trusted { self.peer.to_string() } else { client.clone() };
-        let proto = self.proto();
-        let host = self.host();
-        let mut element = format!("for={};host={};proto={proto}", node(&peer), quoted(host));
-        if let Some(before) = self.given_list(&FORWARDED) {
-            element = format!("{before}, {element}");
+    /// Writes the headers.
+    pub fn write(&self, client: IpAddr, request_id: &HeaderValue, headers: &mut HeaderMap) {
+        let client_value = header_value(client.to_string());
+        let (proto, host) = (self.proto(), self.host());
+        let element = element(self.peer, host, proto);
+        if self.trusted {
+            let chain = joined(self.given_list(&X_FORWARDED_FOR), self.peer.to_string());
+            headers.insert(X_FORWARDED_FOR, header_value(chain));
+            let elements = joined(self.given_list(&FORWARDED), element);
+            headers.insert(FORWARDED, header_value(elements));
+        } else {
+            headers.insert(X_FORWARDED_FOR, client_value.clone());
+            headers.insert(FORWARDED, header_value(element));
         }
-        let chain = match self.given_list(&X_FORWARDED_FOR) {
-            Some(before) => format!("{before}, {peer}"),
-            None => peer,
-        };
-        // Every part is visible ASCII by now; a value that were not would be left out.
-        let mut set = |name: &HeaderName, value: String| match HeaderValue::try_from(value) {
-            Ok(value) => set(name, value),
-            Err(_) => Ok(()),
-        };
-        set(&X_FORWARDED_FOR, chain)?;
-        set(&X_FORWARDED_PROTO, proto.to_owned())?;
-        set(&X_FORWARDED_HOST, host.to_owned())?;
-        set(&X_REAL_IP, client)?;
-        set(&FORWARDED, element)
+        headers.insert(X_REAL_IP, client_value);
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+        headers.insert(X_FORWARDED_HOST, header_value(host.to_owned()));
+        headers.insert(X_REQUEST_ID, request_id.clone());
     }
 
     fn proto(&self) -> &'static str {
@@ -148,15 +138,27 @@ pub fn new_request_id() -> HeaderValue {
     HeaderValue::from_str(id).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
-/// RFC 7239, 6: an IPv6 address is bracketed and quoted.
-fn node(address: &str) -> String {
-    if address.contains(':') { format!("\"[{address}]\"") } else { address.to_owned() }
+/// One element of `Forwarded`: an IPv6 address is bracketed and quoted (RFC 7239, 6), and so is a host
+/// that is no token.
+fn element(peer: IpAddr, host: &str, proto: &str) -> String {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let quote = if host.bytes().all(token) { "" } else { "\"" };
+    match peer {
+        IpAddr::V4(peer) => format!("for={peer};host={quote}{host}{quote};proto={proto}"),
+        IpAddr::V6(peer) => format!("for=\"[{peer}]\";host={quote}{host}{quote};proto={proto}"),
+    }
 }
 
-/// A value of `Forwarded` that is no token is quoted.
-fn quoted(text: &str) -> String {
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if text.bytes().all(token) { text.to_owned() } else { format!("\"{text}\"") }
+fn joined(before: Option<String>, last: String) -> String {
+    match before {
+        Some(before) => format!("{before}, {last}"),
+        None => last,
+    }
+}
+
+/// All of its parts are visible ASCII by now; a value that were not is said to be unknown (RFC 7239, 6).
+fn header_value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]
@@ -171,13 +173,12 @@ mod tests {
         });
         let headers: HeaderMap = headers.collect();
         let origin = proxies.origin(Some(peer.parse().unwrap()), false, "a.example:8080", &headers);
-        let mut written = Vec::new();
-        let set = |name: &HeaderName, value: HeaderValue| {
-            written.push((name.to_string(), value.to_str().unwrap().to_owned()));
-            Ok::<(), ()>(())
-        };
-        origin.write(proxies.client(&origin), set).unwrap();
-        written
+        let mut written = HeaderMap::new();
+        origin.write(proxies.client(&origin), &HeaderValue::from_static("r"), &mut written);
+        let names = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip"];
+        let names = names.into_iter().chain(["forwarded"]);
+        let text = |name: &str| written[name].to_str().unwrap().to_owned();
+        names.map(|name| (name.to_owned(), text(name))).collect()
     }
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -1,75 +1,73 @@
 //! The request as the upstream gets it: what is the gateway's to say is taken off, then set.
 
-use http::HeaderName;
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING,
 };
-use pingora_error::Result;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pingora_error::{OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::Context;
-use crate::identity::forwarded::X_REQUEST_ID;
 use crate::session::TokenSource;
 use crate::session::bearer::{cookies_without, query_without};
+
+/// The headers that are set, at most, so that the map grows once.
+const ADDED_HEADERS: usize = 16;
 
 /// Rewrites the request. It runs after pingora's hop-by-hop processing, so that no `Connection:` of a
 /// client names away what is set here (CVE-2026-105299).
 pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
-    let client_request = session.req_header();
-    remove_untrusted(request, ctx);
+    rewrite_target(session.req_header(), request, ctx)?;
+    // Without pingora's second map, which keeps the case of names: every change would be made twice.
+    let empty = RequestHeader::build_no_case(Method::GET, b"/", None)?;
+    let mut parts = Parts::from(std::mem::replace(request, empty));
+    let headers = &mut parts.headers;
+    remove_untrusted(headers, ctx);
     if !ctx.state.identity.forwards_token() {
-        remove_token(request, ctx)?;
+        remove_token(headers, ctx);
     }
-    rewrite_target(client_request, request, ctx)?;
-    set_origin(session, request, ctx)?;
+    headers.reserve(ADDED_HEADERS);
+    set_origin(session, headers, ctx);
     if let Some(live) = &ctx.live {
-        ctx.state
-            .identity
-            .write(live, &ctx.request_id, |name, value| request.insert_header(name, value))?;
+        ctx.state.identity.write(live, &ctx.request_id, headers);
     }
-    if let Some(replacement) = &ctx.replacement {
-        request.remove_header(&TRANSFER_ENCODING);
-        request.insert_header(CONTENT_LENGTH, replacement.body.len())?;
-        if replacement.json {
-            request.set_method(http::Method::POST);
-            request.insert_header(CONTENT_TYPE, "application/json")?;
-        }
-    }
-    if ctx.login.as_ref().is_some_and(|login| login.rewrites_body()) {
-        // A compressed answer could not be written into.
-        request.remove_header(&ACCEPT_ENCODING);
-    }
+    set_body(&mut parts, ctx);
+    *request = parts.into();
     Ok(())
 }
 
-fn remove_untrusted(request: &mut RequestHeader, ctx: &Context) {
+fn remove_untrusted(headers: &mut HeaderMap, ctx: &Context) {
     let passed = ctx.upstream.as_ref().map(|upstream| upstream.settings.pass_headers.as_slice());
     let passed = passed.unwrap_or_default();
     let rules = &ctx.state.header_rules;
     let removed = |name: &&HeaderName| rules.removes(name, passed);
-    let names: Vec<_> = request.headers.keys().filter(removed).cloned().collect();
+    let names: Vec<_> = headers.keys().filter(removed).cloned().collect();
     for name in names {
-        request.remove_header(&name);
+        headers.remove(&name);
     }
 }
 
-fn remove_token(request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+fn remove_token(headers: &mut HeaderMap, ctx: &Context) {
     match &ctx.token_at {
-        Some(TokenSource::Authorization) => drop(request.remove_header(&AUTHORIZATION)),
-        Some(TokenSource::Header(name)) => drop(request.remove_header(name)),
+        Some(TokenSource::Authorization) => drop(headers.remove(AUTHORIZATION)),
+        Some(TokenSource::Header(name)) => drop(headers.remove(name)),
         Some(TokenSource::Cookie(name)) => {
-            let lines = request.headers.get_all(COOKIE).iter();
-            let lines: Vec<_> =
-                lines.filter_map(|line| cookies_without(line.to_str().ok()?, name)).collect();
-            request.remove_header(&COOKIE);
+            let lines = headers.get_all(COOKIE).iter();
+            let lines: Vec<_> = lines
+                .filter_map(|line| {
+                    HeaderValue::try_from(cookies_without(line.to_str().ok()?, name)?).ok()
+                })
+                .collect();
+            headers.remove(COOKIE);
             for line in lines {
-                request.append_header(COOKIE, line)?;
+                headers.append(COOKIE, line);
             }
         }
+        // A parameter of the query goes with the target.
         Some(TokenSource::Query(_)) | None => {}
     }
-    Ok(())
 }
 
 /// The canonical path, and the query without the token.
@@ -100,17 +98,33 @@ fn rewrite_target(
         target.push(b'?');
         target.extend_from_slice(&query);
     }
-    request.set_raw_path(&target)
+    request.set_raw_path(&target).or_err(pingora_error::ErrorType::InternalError, "the target")
 }
 
-fn set_origin(session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
-    let head = session.req_header();
+fn set_origin(session: &Session, headers: &mut HeaderMap, ctx: &Context) {
+    let client_request = session.req_header();
     let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
     let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-    let host = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str));
+    let host = client_request.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| client_request.uri.authority().map(http::uri::Authority::as_str));
     let proxies = &ctx.state.trusted_proxies;
-    let origin = proxies.origin(peer, tls, host.unwrap_or_default(), &head.headers);
-    origin.write(ctx.client, |name, value| request.insert_header(name, value))?;
-    request.insert_header(X_REQUEST_ID, ctx.request_id.clone())
+    let origin = proxies.origin(peer, tls, host.unwrap_or_default(), &client_request.headers);
+    origin.write(ctx.client, &ctx.request_id, headers);
+}
+
+/// The body that the gateway sends in place of the client's.
+fn set_body(parts: &mut Parts, ctx: &Context) {
+    let headers = &mut parts.headers;
+    if let Some(replacement) = &ctx.replacement {
+        headers.remove(TRANSFER_ENCODING);
+        headers.insert(CONTENT_LENGTH, replacement.body.len().into());
+        if replacement.json {
+            parts.method = Method::POST;
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+    }
+    if ctx.login.as_ref().is_some_and(|login| login.rewrites_body()) {
+        // A compressed answer could not be written into.
+        headers.remove(ACCEPT_ENCODING);
+    }
 }
