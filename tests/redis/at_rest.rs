@@ -1,10 +1,11 @@
 //! What lies in Redis: nothing in clear that need not be, nothing for ever, and little of it.
 
 use redis::Value;
+use wxgate::redis::Settings;
 use wxgate::session::seal::{Purpose, Sealer};
 use wxgate::session::store::{Key, KeyId, Kind, Store, StoredKey};
 
-use super::redis_server::Server;
+use super::redis_server::{PATIENCE, Server};
 use super::samples::{DAY, session, user};
 use super::{Gate, now};
 
@@ -73,7 +74,10 @@ fn bytes(value: &Value) -> Vec<u8> {
 /// Logins of different users, each with a session, its place in the list, and a session key.
 async fn bytes_for_each(keys: bool, logins: u64) -> u64 {
     let server = Server::start().await;
-    let gate = Gate::ready(&server.url()).await;
+    let mut settings = Settings::parse_url(&server.url()).unwrap();
+    settings.timeout = PATIENCE;
+    let gate = Gate::with(settings);
+    gate.becomes_ready().await;
     let memory = async || {
         let info: String = server.command(&["INFO", "memory"]).await;
         let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));

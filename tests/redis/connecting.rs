@@ -1,7 +1,10 @@
 //! Every way in which people run Redis.
 
+use std::time::{Duration, Instant};
+
 use wxgate::redis::Settings;
-use wxgate::redis::settings::{ClientCertificate, KeyPrefix, Options, Password, Tls};
+use wxgate::redis::settings::{ClientCertificate, KeyPrefix, Login, Options, Password, Tls};
+use wxgate::secret::Secret;
 use wxgate::session::store::Store;
 
 use super::redis_server::groups::{Cluster, Watched};
@@ -186,6 +189,56 @@ async fn sentinels() {
     let url = format!("redis+sentinel://{}/other", watched.sentinels[0].address());
     Gate::open(&url).says(&["no primary of the name \"other\""]).await;
     Gate::open("redis+sentinel://127.0.0.1:1/shop").says(&["no sentinel answers"]).await;
+}
+
+#[tokio::test]
+async fn sentinels_and_servers_with_passwords_of_their_own() {
+    let watched = Watched::with_passwords(Some("of-servers"), Some("of-sentinels")).await;
+    let password = |text: &str| Some(Password::Given(Secret::new(text)));
+    let options = |sentinels: &str| Options {
+        password: password("of-servers"),
+        sentinel_login: Login { username: None, password: password(sentinels) },
+        ..Options::default()
+    };
+    let gate = Gate::with(Settings::new(&watched.url(), options("of-sentinels")).unwrap());
+    gate.becomes_ready().await;
+    everything_works(&gate).await;
+    let stranger = Gate::with(Settings::new(&watched.url(), options("wrong")).unwrap());
+    stranger.says(&["no sentinel answers"]).await;
+}
+
+#[tokio::test]
+async fn a_primary_without_sentinels_is_not_doubted() {
+    let mut watched = Watched::start().await;
+    let gate = Gate::ready(&watched.url()).await;
+    watched.sentinels.clear();
+    let connections = gate.store.connections();
+    let until = Instant::now() + Duration::from_secs(6);
+    while Instant::now() < until {
+        assert!(gate.works().await && gate.is_live());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(gate.store.connections(), connections);
+}
+
+#[tokio::test]
+async fn a_cluster_with_a_password() {
+    let cluster = Cluster::with_password("secret").await;
+    let options =
+        Options { password: Some(Password::Given(Secret::new("secret"))), ..Options::default() };
+    let gate = Gate::with(Settings::new(&cluster.url(), options).unwrap());
+    gate.becomes_ready().await;
+    everything_works(&gate).await;
+    Gate::open(&cluster.url()).says(&["NOAUTH"]).await;
+}
+
+#[tokio::test]
+async fn a_cluster_with_tls() {
+    let cluster = Cluster::with_tls().await;
+    let options = Options { tls: Some(tls(&cluster.servers[0])), ..Options::default() };
+    let gate = Gate::with(Settings::new(&cluster.url(), options).unwrap());
+    gate.becomes_ready().await;
+    everything_works(&gate).await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ pub(crate) mod groups;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -28,7 +29,7 @@ pub(crate) struct Server {
     directory: TempDir,
     port: u16,
     args: Vec<String>,
-    certificates: Option<Certificates>,
+    certificates: Option<Arc<Certificates>>,
     login: Option<(String, String)>,
     sentinel: bool,
 }
@@ -46,25 +47,38 @@ impl Server {
 
     /// One that lets in only who has the password.
     pub(crate) async fn with_password(password: &str) -> Self {
-        let login = ("default".to_owned(), password.to_owned());
-        Self::start_as(&["--requirepass", password], None, Some(login)).await
+        Self::with_login(&[], Some(password)).await
     }
 
     /// One that speaks only TLS, and with those who show a certificate.
     pub(crate) async fn with_tls() -> Self {
-        Self::start_as(&[], Some(Certificates::new()), None).await
+        Self::with_certificates(&[], Arc::new(Certificates::new())).await
     }
 
-    /// A sentinel of this configuration.
-    pub(crate) async fn sentinel(config: &str) -> Self {
+    /// One with these arguments, for those who have the password if there is one.
+    pub(crate) async fn with_login(args: &[&str], password: Option<&str>) -> Self {
+        let Some(password) = password else { return Self::with(args).await };
+        let login = ("default".to_owned(), password.to_owned());
+        let args = [args, &["--requirepass", password, "--masterauth", password]].concat();
+        Self::start_as(&args, None, Some(login)).await
+    }
+
+    /// A sentinel of this configuration, which may ask for a password.
+    pub(crate) async fn sentinel(config: &str, password: Option<&str>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("sentinel.conf"), config).unwrap();
-        Self::start_in(directory, Vec::new(), None, None, true).await
+        let login = password.map(|password| ("default".to_owned(), password.to_owned()));
+        Self::start_in(directory, Vec::new(), None, login, true).await
+    }
+
+    /// One with these arguments that speaks only TLS.
+    pub(crate) async fn with_certificates(args: &[&str], certificates: Arc<Certificates>) -> Self {
+        Self::start_as(args, Some(certificates), None).await
     }
 
     async fn start_as(
         args: &[&str],
-        certificates: Option<Certificates>,
+        certificates: Option<Arc<Certificates>>,
         login: Option<(String, String)>,
     ) -> Self {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
@@ -74,7 +88,7 @@ impl Server {
     async fn start_in(
         directory: TempDir,
         args: Vec<String>,
-        certificates: Option<Certificates>,
+        certificates: Option<Arc<Certificates>>,
         login: Option<(String, String)>,
         sentinel: bool,
     ) -> Self {

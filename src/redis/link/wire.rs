@@ -117,7 +117,11 @@ impl Connector {
         let now = match &self.settings.server {
             Server::Single(_) | Server::Unix(_) => return Ok(()),
             Server::Sentinel { .. } if !beat.is_multiple_of(SENTINELS_EVERY) => return Ok(()),
-            Server::Sentinel { .. } => self.primaries(&primaries.nodes).await?.nodes,
+            Server::Sentinel { .. } => match self.primaries(&primaries.nodes).await {
+                Ok(now) => now.nodes,
+                // A primary that answers is not doubted because nobody watches it.
+                Err(_) => return Ok(()),
+            },
             Server::Cluster(_) => {
                 let turn = beat % feed.connections.len().max(1);
                 let Some((node, connection)) = feed.connections.get_mut(turn) else {

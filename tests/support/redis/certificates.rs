@@ -21,15 +21,14 @@ impl Certificates {
         let authority = CertifiedIssuer::self_signed(authority, key).unwrap();
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("ca.pem"), authority.pem()).unwrap();
-        let usages = [
-            ("server", ExtendedKeyUsagePurpose::ServerAuth),
-            ("client", ExtendedKeyUsagePurpose::ClientAuth),
-        ];
-        for (name, usage) in usages {
+        // A node of a cluster is also a client of the others.
+        let both = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let usages = [("server", both), ("client", vec![ExtendedKeyUsagePurpose::ClientAuth])];
+        for (name, usages) in usages {
             let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
             let mut params = CertificateParams::new(names).unwrap();
             params.distinguished_name.push(DnType::CommonName, name);
-            params.extended_key_usages = vec![usage];
+            params.extended_key_usages = usages;
             let key = KeyPair::generate().unwrap();
             let certificate = params.signed_by(&key, &authority).unwrap();
             let path = |kind| directory.path().join(format!("{name}.{kind}"));
@@ -43,6 +42,15 @@ impl Certificates {
         self.directory.path().join(name)
     }
 
+    /// The arguments of redis-cli.
+    pub(crate) fn client_args(&self) -> Vec<String> {
+        let file = |name| self.path(name).display().to_string();
+        let pairs = [("--cacert", "ca.pem"), ("--cert", "client.pem"), ("--key", "client.key")];
+        let files = pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), file(value)]);
+        std::iter::once("--tls".to_owned()).chain(files).collect()
+    }
+
+    /// The arguments of redis-server.
     pub(crate) fn redis_args(&self) -> Vec<String> {
         let file = |name| self.path(name).display().to_string();
         let pairs = [

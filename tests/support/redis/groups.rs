@@ -1,8 +1,10 @@
 //! Servers that belong together: under sentinels, and as a cluster.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::certificates::Certificates;
 use super::{PATIENCE, Server, eventually, free_port};
 
 /// The name of the primary at the sentinels.
@@ -16,27 +18,32 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) async fn start() -> Self {
-        let primary = Server::start().await;
+        Self::with_passwords(None, None).await
+    }
+
+    /// Servers and sentinels that let in only who has the password of theirs.
+    pub(crate) async fn with_passwords(servers: Option<&str>, sentinels: Option<&str>) -> Self {
+        let primary = Server::with_login(&[], servers).await;
         let port = primary.address().port().to_string();
-        let replica =
-            Server::with(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"])
-                .await;
+        let following = ["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
+        let replica = Server::with_login(&following, servers).await;
         eventually("the replica follows", PATIENCE, async || {
             replica.command::<String>(&["INFO", "replication"]).await.contains("link_status:up")
         })
         .await;
-        let mut sentinels = Vec::new();
+        let config = sentinel_config(&port, servers, sentinels);
+        let mut watching = Vec::new();
         for _ in 0..3 {
-            sentinels.push(sentinel(&port).await);
+            watching.push(Server::sentinel(&config, sentinels).await);
         }
-        for sentinel in &sentinels {
+        for sentinel in &watching {
             eventually("sentinels know each other and the replica", PATIENCE, async || {
                 let info: String = sentinel.command(&["INFO", "sentinel"]).await;
                 info.contains("slaves=1,sentinels=3")
             })
             .await;
         }
-        Self { servers: vec![primary, replica], sentinels }
+        Self { servers: vec![primary, replica], sentinels: watching }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -45,13 +52,19 @@ impl Watched {
     }
 }
 
-async fn sentinel(port: &str) -> Server {
-    let config = format!(
+fn sentinel_config(port: &str, servers: Option<&str>, sentinels: Option<&str>) -> String {
+    let mut config = format!(
         "sentinel monitor {MASTER} 127.0.0.1 {port} 2\n\
          sentinel down-after-milliseconds {MASTER} 500\n\
          sentinel failover-timeout {MASTER} 3000\n"
     );
-    Server::sentinel(&config).await
+    if let Some(password) = servers {
+        config.push_str(&format!("sentinel auth-pass {MASTER} {password}\n"));
+    }
+    if let Some(password) = sentinels {
+        config.push_str(&format!("requirepass {password}\nsentinel sentinel-pass {password}\n"));
+    }
+    config
 }
 
 /// Three primaries, each with a replica where one is to be lost.
@@ -61,6 +74,22 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn start(replicas: usize) -> Self {
+        Self::start_with(replicas, None, None).await
+    }
+
+    pub(crate) async fn with_password(password: &str) -> Self {
+        Self::start_with(0, Some(password), None).await
+    }
+
+    pub(crate) async fn with_tls() -> Self {
+        Self::start_with(0, None, Some(Arc::new(Certificates::new()))).await
+    }
+
+    async fn start_with(
+        replicas: usize,
+        password: Option<&str>,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Self {
         let mut servers = Vec::new();
         for _ in 0..3 * (1 + replicas) {
             let bus = free_port().to_string();
@@ -74,15 +103,32 @@ impl Cluster {
                 "--repl-diskless-sync-delay",
                 "0",
             ];
-            servers.push(Server::with(&args).await);
+            servers.push(match &certificates {
+                None => Server::with_login(&args, password).await,
+                Some(certificates) => {
+                    let args = [&args[..], &["--tls-cluster", "yes"]].concat();
+                    Server::with_certificates(&args, Arc::clone(certificates)).await
+                }
+            });
         }
         let nodes = servers.iter().map(|server| server.address().to_string());
-        let created = Command::new("redis-cli")
+        let mut create = tokio::process::Command::new("redis-cli");
+        if let Some(password) = password {
+            create.env("REDISCLI_AUTH", password);
+        }
+        if let Some(certificates) = &certificates {
+            create.args(certificates.client_args());
+        }
+        let created = create
             .args(["--cluster", "create"])
             .args(nodes)
             .args(["--cluster-replicas", &replicas.to_string(), "--cluster-yes"])
             .stdin(Stdio::null())
-            .output()
+            .kill_on_drop(true)
+            .output();
+        let created = tokio::time::timeout(PATIENCE, created)
+            .await
+            .expect("redis-cli makes a cluster in time")
             .expect("these tests need the program redis-cli (Debian: apt install redis-tools)");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
         for server in &servers {
@@ -108,7 +154,8 @@ impl Cluster {
 
     pub(crate) fn url(&self) -> String {
         let nodes: Vec<_> = self.servers.iter().map(|it| it.address().to_string()).collect();
-        format!("redis+cluster://{}", nodes.join(","))
+        let scheme = if self.servers[0].url().starts_with("rediss") { "rediss" } else { "redis" };
+        format!("{scheme}+cluster://{}", nodes.join(","))
     }
 
     /// The position of a server in this role.
