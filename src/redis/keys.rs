@@ -1,10 +1,12 @@
 //! The names of keys. A user's keys carry a hash of the user in braces, the hash tag of Redis Cluster,
 //! so that they lie in one slot and one script can change them together.
 //!
-//!     <prefix>s:{user}:session    a session
-//!     <prefix>u:{user}            the names of a user's sessions, by their end
-//!     <prefix>k:{user}            a user's ring of session keys
-//!     <prefix><kind>:hash         a shared value
+//! ```text
+//! <prefix>s:{user}:session    a session
+//! <prefix>u:{user}            the names of a user's sessions, by their end
+//! <prefix>k:{user}            a user's ring of session keys
+//! <prefix><kind>:hash         a shared value
+//! ```
 //!
 //! Users and parts are hashed with their lengths before them: no two lists of parts meet, whatever bytes
 //! they hold, and no openid, code or address stands in a name.
