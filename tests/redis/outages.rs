@@ -13,7 +13,7 @@ use super::redis_server::{PATIENCE, Server, eventually, free_port};
 use super::samples::user;
 
 /// The timeout of the store, and what a busy machine adds.
-const IN_TIME: Duration = Duration::from_millis(250 + 150);
+const IN_TIME: Duration = Duration::from_millis(250 + 250);
 const BACK: Duration = Duration::from_secs(2);
 
 /// Makes a call, which must fail within its time.
