@@ -4,7 +4,15 @@
 //! the fallback address (a login code is good for one exchange). Errors of reqwest carry the URL, and
 //! with it the AppSecret and the code: no such error leaves this file.
 
+mod check_session;
 mod code2session;
+mod img_sec_check;
+mod media_check_async;
+mod msg_sec_check;
+mod multipart;
+mod phone_number;
+mod reset_user_session_key;
+mod stable_token;
 
 use std::time::Duration;
 
@@ -15,6 +23,10 @@ use serde_json::Value;
 use tracing::warn;
 
 pub use code2session::Login;
+pub use img_sec_check::{ImageType, MAX_IMAGE};
+pub use media_check_async::Scene;
+pub use msg_sec_check::{Suggest, Text};
+pub use stable_token::{Grant, Mode};
 
 use super::errcode::{self, Api};
 use crate::refusal::{Reason, Refusal};
@@ -68,8 +80,29 @@ pub(super) struct Call<'a> {
     pub(super) api: Api,
     /// The query; its values are encoded.
     pub(super) query: &'a [(&'a str, &'a str)],
-    /// A JSON body, which makes the call a POST.
-    pub(super) json: Option<String>,
+    pub(super) body: Body,
+}
+
+/// The body of a call, which says its method.
+pub(super) enum Body {
+    /// None: a GET.
+    None,
+    /// A POST of JSON in UTF-8: serde_json escapes no letter, and the content checks of WeChat
+    /// do not see through `\u` escapes.
+    Json(Value),
+    /// A POST of a form with one file.
+    Multipart(multipart::File),
+}
+
+impl Body {
+    /// The content type and the bytes, where there are any.
+    fn encode(&self) -> Option<(String, Bytes)> {
+        match self {
+            Self::None => None,
+            Self::Json(json) => Some(("application/json".to_owned(), json.to_string().into())),
+            Self::Multipart(file) => Some(file.encode()),
+        }
+    }
 }
 
 impl Call<'_> {
@@ -89,6 +122,23 @@ pub struct Failed {
     pub refusal: Refusal,
     /// Whether WeChat may have seen the call.
     pub sent: bool,
+}
+
+impl Failed {
+    /// An answer that cannot be used; `what` describes it without quoting it.
+    fn unusable(api: Api, what: &'static str) -> Self {
+        Self { refusal: unusable(api, what), sent: true }
+    }
+
+    /// Whether WeChat turned the call away for its access_token: it was not carried out.
+    pub fn is_stale_access_token(&self) -> bool {
+        self.refusal.wechat_errcode.is_some_and(errcode::is_stale_access_token)
+    }
+
+    /// Whether WeChat answered with this errcode.
+    fn is(&self, errcode: i64) -> bool {
+        self.refusal.wechat_errcode == Some(errcode)
+    }
 }
 
 impl From<Failed> for Refusal {
@@ -131,31 +181,45 @@ impl Client {
 
     /// Makes the call and gives the JSON of the answer, which holds no errcode other than 0.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Failed> {
-        let answer = match self.send(&self.settings.base_url, call).await {
+        self.call_for_text(call).await.map(|(answer, _)| answer)
+    }
+
+    /// The same with the text of the answer, where it matters as WeChat wrote it.
+    pub(super) async fn call_for_text(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
+        let body = call.body.encode();
+        let answer = match self.send(&self.settings.base_url, call, &body).await {
             Err(Lost::NotConnected(what)) => match &self.settings.fallback_url {
                 Some(fallback) => {
                     warn!(
                         "WeChat cannot be connected to at {} ({what}); turning to {fallback}",
                         self.settings.base_url
                     );
-                    self.send(fallback, call).await
+                    self.send(fallback, call, &body).await
                 }
                 None => Err(Lost::NotConnected(what)),
             },
             answer => answer,
         };
         let answer = answer.map_err(|lost| lost.failed(call.api))?;
-        parse(call.api, &answer).map_err(|refusal| Failed { refusal, sent: true })
+        match parse(call.api, &answer) {
+            Ok(value) => Ok((value, answer)),
+            Err(refusal) => Err(Failed { refusal, sent: true }),
+        }
     }
 
-    async fn send(&self, base: &Uri, call: &Call<'_>) -> Result<Bytes, Lost> {
+    async fn send(
+        &self,
+        base: &Uri,
+        call: &Call<'_>,
+        body: &Option<(String, Bytes)>,
+    ) -> Result<Bytes, Lost> {
         let url = call.url(base);
-        let request = match &call.json {
-            Some(json) => self
+        let request = match body {
+            Some((content_type, bytes)) => self
                 .http
                 .post(url)
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(json.clone()),
+                .header(http::header::CONTENT_TYPE, content_type)
+                .body(bytes.clone()),
             None => self.http.get(url),
         };
         let mut response = request.send().await.map_err(Lost::from)?;
@@ -226,7 +290,7 @@ fn parse(api: Api, answer: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// The refusal for an answer that cannot be used; `what` describes it without quoting it.
-pub(super) fn unusable(api: Api, what: &'static str) -> Refusal {
+fn unusable(api: Api, what: &'static str) -> Refusal {
     Refusal::new(Reason::WechatBadAnswer, format!("{} gave {what}", api.path()))
 }
 

@@ -46,11 +46,15 @@ pub fn is_stale_access_token(errcode: i64) -> bool {
     matches!(errcode, 40001 | 40014 | 42001)
 }
 
+const APP: &str = "compare appid and AppSecret with the console of the Mini Program";
+
 fn meaning(api: Api, errcode: i64) -> (Reason, &'static str) {
     let special = match api {
         Api::Code2Session => of_login(errcode),
         Api::GetPhoneNumber => of_phone_number(errcode),
-        _ => None,
+        Api::CheckSession | Api::ResetUserSessionKey => of_session_key(errcode),
+        Api::ImgSecCheck | Api::MediaCheckAsync | Api::MsgSecCheck => of_content(errcode),
+        Api::StableToken => of_token(errcode),
     };
     special.or_else(|| of_any(errcode)).unwrap_or((
         Reason::WechatBadAnswer,
@@ -88,9 +92,43 @@ fn of_phone_number(errcode: i64) -> Option<(Reason, &'static str)> {
     })
 }
 
+fn of_session_key(errcode: i64) -> Option<(Reason, &'static str)> {
+    Some(match errcode {
+        87007 | 87009 => (
+            Reason::SessionKeyStale,
+            "the session key is not the user's valid one; the client calls wx.login",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_content(errcode: i64) -> Option<(Reason, &'static str)> {
+    Some(match errcode {
+        // The file's fault, not the check's: a route that lets content pass unchecked while WeChat
+        // does not answer must not let this one pass.
+        40004..=40006 | 41005 | 45001 => {
+            (Reason::BadRequest, "WeChat's check does not take the file")
+        }
+        45002 => (Reason::BadRequest, "the text is too long for WeChat's check"),
+        61010 => (
+            Reason::WechatUnavailable,
+            "the user has not been in the Mini Program for two hours, and WeChat checks nothing for such users",
+        ),
+        87014 => (Reason::ContentRisky, "WeChat holds the content for risky"),
+        _ => return None,
+    })
+}
+
+fn of_token(errcode: i64) -> Option<(Reason, &'static str)> {
+    Some(match errcode {
+        // The call carries no access_token: what is invalid is the AppSecret.
+        40001 => (Reason::WechatMisconfigured, APP),
+        _ => return None,
+    })
+}
+
 fn of_any(errcode: i64) -> Option<(Reason, &'static str)> {
     const BUSY: &str = "WeChat is busy; the next try may do";
-    const APP: &str = "compare appid and AppSecret with the console of the Mini Program";
     const WHITELIST: &str = "add the gateway's outgoing address to the IP whitelist in the console, or set [wechat] proxy";
     Some(match errcode {
         -1 => (Reason::WechatUnavailable, BUSY),

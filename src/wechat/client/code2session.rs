@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Call, Client, Failed, unusable};
+use super::{Body, Call, Client, Failed};
 use crate::secret::Secret;
 use crate::wechat::app::App;
 use crate::wechat::errcode::Api;
@@ -32,11 +32,10 @@ impl Client {
                     ("js_code", code.expose()),
                     ("grant_type", "authorization_code"),
                 ],
-                json: None,
+                body: Body::None,
             })
             .await?;
-        Login::read(&answer)
-            .map_err(|what| Failed { refusal: unusable(Api::Code2Session, what), sent: true })
+        Login::read(&answer).map_err(|what| Failed::unusable(Api::Code2Session, what))
     }
 }
 
