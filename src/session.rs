@@ -1,5 +1,6 @@
 //! Who is logged in: the token outside, the session behind it, and the session keys of the users.
 
+pub mod access_token;
 pub mod bearer;
 pub mod key_ring;
 pub mod memory;
