@@ -10,6 +10,7 @@ pub mod login;
 pub mod logout;
 pub mod open_data;
 pub mod phone;
+pub mod profile;
 pub mod refresh;
 pub mod session;
 

@@ -9,6 +9,8 @@
 
 mod content_checks;
 mod phone_number;
+mod profile_checks;
+mod profile_forms;
 mod session_keys;
 mod support;
 mod token_failures;

@@ -139,3 +139,9 @@ pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     .await
     .expect("it happens in time");
 }
+
+/// As much of a PNG as its dimensions need.
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
+    let size = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &size, b"\x08\x06\0\0\0"].concat()
+}
