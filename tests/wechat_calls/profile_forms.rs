@@ -1,5 +1,7 @@
 //! What a profile request may look like: nothing that the upstream could read differently.
 
+use std::slice;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -206,14 +208,14 @@ async fn two_content_types_or_a_content_encoding_are_refused() {
 async fn bytes_that_could_be_another_part_are_refused() {
     let hidden = field("nickName", b"hidden");
     let shown = field("nickName", b"shown");
-    let end = format!("--{BOUNDARY}--\r\n").into_bytes();
+    let (sound, end) = (form(slice::from_ref(&shown)), form(&[]));
     let bare_lines = String::from_utf8(hidden.clone()).unwrap().replace("\r\n", "\n");
     for body in [
         // Before the first delimiter, after the last, and with other line ends.
-        [&hidden[2..], &form(&[shown.clone()])].concat(),
-        [form(&[shown.clone()]), hidden.clone(), end.clone()].concat(),
-        [b"preamble\r\n".to_vec(), form(&[shown.clone()])].concat(),
-        [form(&[shown.clone()]), b"epilogue".to_vec()].concat(),
+        [&hidden[2..], &sound].concat(),
+        [sound.clone(), hidden.clone(), end].concat(),
+        [b"preamble\r\n".to_vec(), sound.clone()].concat(),
+        [sound, b"epilogue".to_vec()].concat(),
         form(&[field("note", bare_lines.as_bytes()), shown.clone()]),
         form(&[field("note", &[b"\r".as_slice(), &hidden].concat()), shown.clone()]),
         // A line that is a delimiter to some.

@@ -1,7 +1,8 @@
 //! A simulator, and gateways' parts that call it.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use wxgate::clock::Clock;
@@ -38,6 +39,8 @@ impl Wechat {
             // Another test binary cannot be in this process; the result says who came first.
             let _ = rustls::crypto::ring::default_provider().install_default();
             wxgate::session::token::install_crypto_provider();
+            let errors = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR);
+            errors.with_ansi(false).with_writer(|| Log).init();
         });
         let clock = Clock::movable();
         let apps = vec![(APPID.to_owned(), SECRET.to_owned())];
@@ -94,7 +97,10 @@ impl Wechat {
     /// The next calls of the API are refused.
     pub(crate) fn refuse(&self, api: &str, errcode: i64, times: impl Into<Option<u64>>) {
         let fault = Fault::new(api, Effect::Errcode(errcode, None));
-        let fault = times.into().map_or(fault.clone(), |times| fault.times(times));
+        let fault = match times.into() {
+            Some(times) => fault.times(times),
+            None => fault,
+        };
         self.world().add_fault(fault).unwrap();
     }
 
@@ -138,6 +144,28 @@ pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     })
     .await
     .expect("it happens in time");
+}
+
+static ERRORS: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// What all tests have logged as errors: a test finds its own by a name that only it has.
+pub(crate) struct Log;
+
+impl Log {
+    pub(crate) fn lines_with(part: &str) -> Vec<String> {
+        let log = String::from_utf8(ERRORS.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains(part)).map(str::to_owned).collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        ERRORS.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// As much of a PNG as its dimensions need.

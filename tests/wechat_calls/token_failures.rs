@@ -11,8 +11,9 @@ use wxgate::refusal::Reason;
 use wxgate::secret::Secret;
 use wxgate::session::{self, Sessions};
 use wxgate::simulator::{AdminConfirmation, Cut, Effect, Fault, Garble};
+use wxgate::wechat::app::App;
 
-use crate::support::{APPID, SECRET, STABLE_TOKEN, Wechat};
+use crate::support::{APPID, Log, SECRET, STABLE_TOKEN, Wechat};
 
 #[tokio::test]
 async fn every_errcode_of_the_token_api_has_its_answer() {
@@ -63,6 +64,21 @@ async fn an_address_that_is_not_whitelisted_is_named_to_the_operator_without_a_s
     wechat.set(|settings| settings.ip_whitelist = None);
     wechat.advance(10);
     tokens.get(&wechat.app).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_operator_gets_one_line_with_the_address_and_without_a_secret() {
+    let wechat = Wechat::start().await;
+    wechat.set(|settings| settings.ip_whitelist = Some(Vec::new()));
+    let app = Arc::new(App { name: "not-whitelisted".to_owned(), ..(*wechat.app).clone() });
+    let tokens = wechat.replica();
+    join_all((0..1000).map(|_| tokens.get(&app))).await;
+    let lines = Log::lines_with("not-whitelisted");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    for part in ["40164", "(WeChat saw 127.0.0.1)", "IP whitelist", "[wechat] proxy", APPID] {
+        assert!(lines[0].contains(part), "{part} in {}", lines[0]);
+    }
+    assert!(!lines[0].contains(SECRET));
 }
 
 #[tokio::test]
@@ -161,7 +177,7 @@ async fn a_login_works_while_no_token_is_to_be_had() {
 async fn a_wrong_secret_shows_in_no_refusal() {
     let wechat = Wechat::start().await;
     let wrong = "f".repeat(32);
-    let app = wxgate::wechat::app::App { secret: Secret::new(&*wrong), ..(*wechat.app).clone() };
+    let app = App { secret: Secret::new(&*wrong), ..(*wechat.app).clone() };
     let refusal = wechat.replica().get(&Arc::new(app)).await.unwrap_err();
     assert_eq!(refusal.wechat_errcode, Some(40125));
     assert!(!format!("{refusal:?}").contains(&wrong));
