@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod exchange;
 pub mod fields;
+pub mod key_check;
 pub mod login;
 pub mod logout;
 pub mod open_data;

@@ -10,8 +10,11 @@ use pingora_proxy::http_proxy;
 use tracing::{info, warn};
 
 use crate::actions::exchange::Exchanges;
+use crate::actions::key_check::KeyChecks;
 use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
+use crate::actions::phone::Phones;
+use crate::actions::profile::Profiles;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -24,6 +27,7 @@ use crate::policy::route::Table;
 use crate::proxy::{Gateway, State};
 use crate::redis::RedisStore;
 use crate::session::Sessions;
+use crate::session::access_token::AccessTokens;
 use crate::session::key_ring::KeyRings;
 use crate::session::memory::MemoryStore;
 use crate::session::seal::Sealer;
@@ -136,16 +140,24 @@ async fn state(
     let sessions = Arc::new(Sessions::new(&settings.session, &appids, new_store, clock.clone()));
     let store = sessions.store().clone();
     let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));
+    let apps: Vec<_> = settings.apps.iter().cloned().map(Arc::new).collect();
+    let client = Client::new(settings.wechat)?;
+    let tokens = AccessTokens::new(client.clone(), store.clone(), sealer.clone(), clock.clone());
     let exchanges = Arc::new(Exchanges::new(
-        Client::new(settings.wechat)?,
+        client.clone(),
         sessions.clone(),
         store.clone(),
         sealer.clone(),
         rings.clone(),
+        tokens.clone(),
     ));
-    let opener =
-        Opener::new(rings, store, sealer, clock.clone(), settings.session.open_data_max_age);
+    let checks =
+        KeyChecks::new(client.clone(), tokens.clone(), rings.clone(), store.clone(), &apps);
+    let max_age = settings.session.open_data_max_age;
+    let opener = Arc::new(Opener::new(rings, store, sealer, clock.clone(), max_age, checks));
     let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock);
+    let phones = Phones::new(client.clone(), tokens.clone(), opener.clone());
+    let profiles = Arc::new(Profiles::new(client, tokens));
     let mut upstreams = Vec::new();
     for upstream in settings.upstreams {
         upstreams.push(Upstream::start(upstream).await);
@@ -159,12 +171,14 @@ async fn state(
         limits: settings.limits,
         header_rules: HeaderRules::new(&settings.identity),
         identity: Identity::new(settings.identity, &settings.apps),
-        apps: settings.apps.into_iter().map(Arc::new).collect(),
+        apps,
         trusted_proxies: TrustedProxies(settings.server.trusted_proxies),
         token_from: settings.session.token_from,
         sessions,
         logins,
         opener,
+        phones,
+        profiles,
         stopping,
     }))
 }

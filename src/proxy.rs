@@ -1,6 +1,8 @@
 //! The pingora adapter: one short method for each hook, and no decisions of its own.
 
+mod action_body;
 mod admission;
+mod avatar_later;
 mod context;
 mod failure;
 mod login_answer;
@@ -125,6 +127,7 @@ impl ProxyHttp for Gateway {
         }
         if !response.status.is_informational() {
             login_answer::conclude(response, ctx).await?;
+            avatar_later::conclude(response, ctx);
             respond::clean_upstream_answer(response, ctx)?;
         }
         Ok(())

@@ -13,10 +13,12 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, Shared};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::session::Sessions;
+use crate::session::access_token::AccessTokens;
 use crate::session::key_ring::KeyRings;
 use crate::session::record::SessionId;
 use crate::session::seal::{Purpose, Sealer};
@@ -31,6 +33,8 @@ use crate::wechat::user::{OpenId, User};
 const OUTCOME_KEPT: Duration = Duration::from_secs(60);
 /// For how long one replica may be at it; longer than any call to WeChat.
 const LEASE: Duration = Duration::from_secs(15);
+/// A login does not wait longer for a new session key.
+const RESET_WITHIN: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(50);
 const UNDER_WAY: &[u8] = b"under way";
 
@@ -64,6 +68,7 @@ struct Parts {
     store: Arc<dyn Store>,
     sealer: Arc<Sealer>,
     rings: Arc<KeyRings>,
+    tokens: Arc<AccessTokens>,
 }
 
 impl LoggedIn {
@@ -91,8 +96,9 @@ impl Exchanges {
         store: Arc<dyn Store>,
         sealer: Arc<Sealer>,
         rings: Arc<KeyRings>,
+        tokens: Arc<AccessTokens>,
     ) -> Self {
-        let shared = Arc::new(Parts { client, sessions, store, sealer, rings });
+        let shared = Arc::new(Parts { client, sessions, store, sealer, rings, tokens });
         Self { shared, under_way: Mutex::default() }
     }
 
@@ -126,7 +132,7 @@ impl Exchanges {
 impl Parts {
     async fn once_over_replicas(
         &self,
-        app: &App,
+        app: &Arc<App>,
         code: &Secret,
         hash: [u8; 32],
     ) -> Result<LoggedIn, Refusal> {
@@ -172,10 +178,14 @@ impl Parts {
     }
 
     /// Begins the session of a user whom WeChat has vouched for.
-    async fn admit(&self, app: &App, login: &Login) -> Result<LoggedIn, Refusal> {
+    async fn admit(&self, app: &Arc<App>, login: &Login) -> Result<LoggedIn, Refusal> {
         let user = User { appid: app.appid.clone(), openid: login.openid.clone() };
         let first_login = self.rings.is_empty(&user).await?;
         self.keep_key(app, &user, &login.session_key).await?;
+        if let Some(unionid) = &login.unionid {
+            // The app may have been bound to an open-platform account since the user's other logins.
+            self.sessions.add_unionid(&user, unionid).await?;
+        }
         let session = self.sessions.begin(user, login.unionid.clone()).await?;
         let token = self.sessions.token(&session).map_err(|_| {
             Refusal::new(
@@ -194,12 +204,31 @@ impl Parts {
         })
     }
 
-    /// Keeps the session key, unless it was burnt and WeChat gave it again.
-    async fn keep_key(&self, _app: &App, user: &User, key: &SessionKey) -> Result<(), Refusal> {
-        if self.rings.is_burnt(user, key).await? {
-            return Ok(());
+    /// Keeps the session key. One that was burnt, and that WeChat gives again, is replaced first; the
+    /// login itself does not depend on it.
+    async fn keep_key(&self, app: &Arc<App>, user: &User, key: &SessionKey) -> Result<(), Refusal> {
+        if !self.rings.is_burnt(user, key).await? {
+            return Ok(self.rings.add(user, key).await?);
         }
-        Ok(self.rings.add(user, key).await?)
+        let call = |token: Secret| async move {
+            self.client.reset_user_session_key(&token, &user.openid, key).await
+        };
+        let reset = self.tokens.call_with_token(app, call);
+        match tokio::time::timeout(RESET_WITHIN, reset).await {
+            Ok(Ok(new)) => Ok(self.rings.add(user, &new).await?),
+            Ok(Err(refusal)) => {
+                warn!(
+                    "a burnt session key was not replaced, so that its user's data stays shut: {refusal}"
+                );
+                Ok(())
+            }
+            Err(_) => {
+                warn!(
+                    "a burnt session key was not replaced in time, so that its user's data stays shut"
+                );
+                Ok(())
+            }
+        }
     }
 
     /// Leaves the outcome for those who come later.

@@ -101,6 +101,11 @@ impl Fields {
         format!("{{{}}}", members.collect::<Vec<_>>().join(","))
     }
 
+    /// The names of all fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|field| field.name.as_str())
+    }
+
     fn get(&self, name: &str) -> Option<&Value> {
         self.members.iter().find(|field| field.name == name).map(|field| &field.value)
     }

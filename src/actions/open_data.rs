@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::fields::Fields;
+use super::key_check::KeyChecks;
 use crate::clock::Clock;
 use crate::refusal::{Reason, Refusal};
 use crate::session::key_ring::{KeyRings, RingKey};
@@ -31,6 +32,7 @@ pub struct Opener {
     sealer: Arc<Sealer>,
     clock: Clock,
     max_age: Duration,
+    checks: Arc<KeyChecks>,
 }
 
 impl Opener {
@@ -41,8 +43,9 @@ impl Opener {
         sealer: Arc<Sealer>,
         clock: Clock,
         max_age: Option<Duration>,
+        checks: Arc<KeyChecks>,
     ) -> Self {
-        Self { rings, store, sealer, clock, max_age: max_age.unwrap_or_default() }
+        Self { rings, store, sealer, clock, max_age: max_age.unwrap_or_default(), checks }
     }
 
     /// The `open-data` action: what was sealed, or else the raw data that was signed.
@@ -126,6 +129,9 @@ impl Opener {
     /// The one refusal for every way of failing, which is counted.
     async fn stale(&self, session: &Session, ring: &[RingKey]) -> Result<Refusal, Refusal> {
         self.rings.note_failure(&session.user, ring).await?;
+        if let Some(newest) = ring.first() {
+            self.checks.settle(&session.user, newest);
+        }
         let note = "the data did not open with the user's session keys; the client calls wx.login \
                     before it asks for data, and sends both soon";
         Ok(Refusal::new(Reason::SessionKeyStale, note))

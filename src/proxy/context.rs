@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::State;
+use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
 use crate::policy::route::{Action, Route};
 use crate::session::{Live, TokenSource};
@@ -33,6 +34,8 @@ pub struct Context {
     pub(super) replacement: Option<Replacement>,
     /// The login that waits for its upstream's word.
     pub(super) login: Option<LoginUnderWay>,
+    /// The avatar that is checked once the upstream has it.
+    pub(super) avatar_later: Option<AvatarLater>,
     pub(super) body_received: u64,
     pub(super) body_limit: u64,
 }
@@ -49,6 +52,11 @@ impl Replacement {
     /// JSON in place of what the client sent.
     pub(super) fn json(body: String) -> Self {
         Self { body: body.into(), json: true }
+    }
+
+    /// What the client sent, which was read already.
+    pub(super) fn unchanged(body: Bytes) -> Self {
+        Self { body, json: false }
     }
 }
 
@@ -68,6 +76,7 @@ impl Context {
             attempts: 0,
             replacement: None,
             login: None,
+            avatar_later: None,
             body_received: 0,
             body_limit,
         }

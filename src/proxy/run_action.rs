@@ -1,21 +1,26 @@
-//! Between the wire and an action: the body is read within its bounds, the action is called.
+//! Between the wire and an action: it is called with what the request brings.
 
-use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderMap;
 use http::request::Parts;
 use pingora_proxy::Session;
 use serde_json::value::RawValue;
 
+use super::avatar_later::AvatarLater;
 use super::context::Replacement;
 use super::login_answer::LoginUnderWay;
-use super::{Context, State};
+use super::{Context, State, action_body};
 use crate::actions::answer::Answer;
 use crate::actions::fields::Fields;
 use crate::actions::login::Logins;
-use crate::actions::{logout, open_data, phone, refresh, session};
-use crate::policy::limits::ACTION_BODY_SIZE;
+use crate::actions::profile::{Finding, ProfileInput};
+use crate::actions::{logout, open_data, refresh, session};
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
 use crate::session::Live;
+use crate::wechat::app::App;
 
 /// Runs the action of the request's route; none where the request goes on to an upstream.
 pub(super) async fn run(
@@ -23,11 +28,7 @@ pub(super) async fn run(
     ctx: &mut Context,
 ) -> Result<Option<Answer>, Refusal> {
     let state = ctx.state.clone();
-    if ctx.upstream.is_some() {
-        // Without it pingora would wait for a body that was read already.
-        session.enable_retry_buffering();
-    }
-    let body = read_body(session, ctx).await?;
+    let body = action_body::read(session, ctx).await?;
     let head: &Parts = session.req_header().as_ref();
     let (query, headers) = (head.uri.query(), &head.headers);
     let answer = match ctx.action() {
@@ -42,12 +43,17 @@ pub(super) async fn run(
         }
         Action::Phone => {
             let fields = Fields::read(query, headers, &body)?;
-            let found = phone::phone(&state.opener, &live(ctx)?.session, &fields).await?;
+            let (app, live) = (app(&state, ctx)?, live(ctx)?);
+            let found = state.phones.phone(&app, &live.session, &fields).await?;
             return Ok(found_out(ctx, &fields, "phone_info", &found));
         }
         Action::Logout => {
             let fields = Fields::read(query, headers, &body)?;
             logout::logout(&state.sessions, live(ctx)?, &fields).await
+        }
+        Action::Profile => {
+            check_profile(&state, ctx, query, headers, body).await?;
+            return Ok(None);
         }
         Action::Refresh => refresh::refresh(&state.sessions, live(ctx)?).await,
         Action::Session => session::session(&state.sessions, live(ctx)?),
@@ -93,48 +99,34 @@ fn found_out(ctx: &mut Context, fields: &Fields, name: &str, found: &RawValue) -
     None
 }
 
+/// Has the nickname and the avatar checked; the body then goes on as it came.
+async fn check_profile(
+    state: &State,
+    ctx: &mut Context,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<(), Refusal> {
+    let Some(route) = ctx.route.clone() else { return Err(Reason::NoRoute.into()) };
+    let app = app(state, ctx)?;
+    let user = &live(ctx)?.session.user;
+    let profile = ProfileInput::parse(query, headers, &body, &route.profile).await?;
+    let verdict = state.profiles.check(&profile, user, &app, &route.profile).await?;
+    if let (Some(Finding::Later), Some(avatar)) = (verdict.avatar, &profile.avatar) {
+        let name = avatar.file_name().unwrap_or_default().to_owned();
+        let (user, profiles) = (user.clone(), state.profiles.clone());
+        ctx.avatar_later = Some(AvatarLater { name, user, app, route, profiles });
+    }
+    ctx.replacement = Some(Replacement::unchanged(body));
+    Ok(())
+}
+
+/// The app that the session is of.
+fn app(state: &State, ctx: &Context) -> Result<Arc<App>, Refusal> {
+    let app = state.apps.get(live(ctx)?.app).cloned();
+    app.ok_or_else(|| Refusal::from(Reason::TokenInvalid))
+}
+
 fn live(ctx: &Context) -> Result<&Live, Refusal> {
     ctx.live.as_deref().ok_or_else(|| Reason::TokenMissing.into())
-}
-
-/// Reads a body of at most 64 KiB within the time that a body may take.
-async fn read_body(session: &mut Session, ctx: &Context) -> Result<Bytes, Refusal> {
-    let limit = ctx.body_limit.min(ACTION_BODY_SIZE);
-    let headers = &session.req_header().headers;
-    let declared = headers.get(http::header::CONTENT_LENGTH);
-    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit) {
-        return Err(Reason::BodyTooLarge.into());
-    }
-    let expects = headers.get(http::header::EXPECT);
-    if expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-        // A client that is gone shows itself with the next read.
-        let _ = session.write_continue_response().await;
-    }
-    let read = read_within(session, limit);
-    tokio::time::timeout(ctx.state.limits.body_idle, read)
-        .await
-        .unwrap_or_else(|_| Err(Reason::RequestTimeout.into()))
-}
-
-async fn read_within(session: &mut Session, limit: u64) -> Result<Bytes, Refusal> {
-    let mut body = BytesMut::new();
-    loop {
-        match session.read_request_body().await {
-            Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 > limit => {
-                return Err(Reason::BodyTooLarge.into());
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body.freeze()),
-            Err(error) if *error.etype() == pingora_error::ErrorType::ReadTimedout => {
-                return Err(Reason::RequestTimeout.into());
-            }
-            Err(_) => {
-                return Err(Refusal::new(
-                    Reason::BadRequest,
-                    "a body that breaks off or is malformed",
-                ));
-            }
-        }
-    }
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
+use crate::actions::phone::Phones;
+use crate::actions::profile::Profiles;
 use crate::identity::forwarded::TrustedProxies;
 use crate::identity::{HeaderRules, Identity};
 use crate::policy::limits::Limits;
@@ -37,7 +39,11 @@ pub struct State {
     /// How one logs in.
     pub logins: Logins,
     /// How encrypted data is opened.
-    pub opener: Opener,
+    pub opener: Arc<Opener>,
+    /// How phone numbers are found out.
+    pub phones: Phones,
+    /// How nicknames and avatars are checked.
+    pub profiles: Arc<Profiles>,
     /// Whether the gateway is about to stop, so that clients should turn to another.
     pub stopping: Arc<AtomicBool>,
 }

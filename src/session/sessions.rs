@@ -262,6 +262,18 @@ impl Sessions {
         self.update(&session).await
     }
 
+    /// Adds a unionid to those sessions of a user that have none.
+    pub async fn add_unionid(&self, user: &User, unionid: &UnionId) -> Result<(), Unavailable> {
+        for mut session in self.store.sessions_of(user).await? {
+            if session.unionid.is_none() {
+                session.unionid = Some(unionid.clone());
+                self.store.update(&session).await?;
+                self.near.forget(&session.id);
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a changed session. It fails where the session has ended meanwhile.
     pub async fn update(&self, session: &Session) -> Result<(), NotAuthenticated> {
         let there = self.store.update(session).await;

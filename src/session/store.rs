@@ -164,6 +164,8 @@ pub enum Kind {
     AccessTokenForced,
     /// The exchange of a login code: under way, or its sealed outcome.
     Exchange,
+    /// Whether WeChat was asked of late if a session key still is the valid one.
+    KeyCheck,
     /// Failures to open data with one session key.
     KeyFailures,
     /// Requests in a window of a rate limit.
@@ -180,6 +182,7 @@ impl Kind {
             Self::AccessTokenLock => "al",
             Self::AccessTokenForced => "af",
             Self::Exchange => "x",
+            Self::KeyCheck => "kc",
             Self::KeyFailures => "kf",
             Self::Rate => "r",
             Self::Replay => "rp",

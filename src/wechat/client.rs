@@ -290,7 +290,7 @@ fn parse(api: Api, answer: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// The refusal for an answer that cannot be used; `what` describes it without quoting it.
-fn unusable(api: Api, what: &'static str) -> Refusal {
+pub fn unusable(api: Api, what: &'static str) -> Refusal {
     Refusal::new(Reason::WechatBadAnswer, format!("{} gave {what}", api.path()))
 }
 

@@ -9,6 +9,8 @@ use wxgate::actions::exchange::Exchanges;
 use wxgate::actions::login::Logins;
 use wxgate::refusal::Reason;
 use wxgate::secret::Secret;
+use wxgate::session::key_ring::KeyRings;
+use wxgate::session::store::Store;
 use wxgate::session::{self, Sessions};
 use wxgate::simulator::{AdminConfirmation, Cut, Effect, Fault, Garble};
 use wxgate::wechat::app::App;
@@ -151,15 +153,18 @@ async fn a_login_works_while_no_token_is_to_be_had() {
         token_from: Vec::new(),
         cookie: None,
     };
-    let (store, clock) = (wechat.store.clone(), wechat.clock.clone());
+    let clock = wechat.clock.clone();
+    let store: Arc<dyn Store> = wechat.store.clone();
     let appids = [wechat.app.appid.clone()];
-    let sessions = Arc::new(Sessions::new(&settings, &appids, store.clone(), clock.clone()));
+    let sessions = Sessions::new(&settings, &appids, |_| store.clone(), clock.clone());
+    let rings = KeyRings::new(store.clone(), wechat.sealer.clone(), clock.clone());
     let exchanges = Exchanges::new(
         wechat.client.clone(),
-        sessions,
+        Arc::new(sessions),
         store,
         wechat.sealer.clone(),
-        clock.clone(),
+        Arc::new(rings),
+        wechat.replica(),
     );
     let logins = Logins::new(Arc::new(exchanges), None, clock);
     let code = wechat.world().login(APPID, "alice").unwrap();

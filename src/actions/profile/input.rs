@@ -95,7 +95,7 @@ impl Meaning {
 
 /// The nickname in the fields of a request, which hold no avatar: an avatar is a file.
 fn nick_name(fields: &Fields) -> Result<Option<String>, Refusal> {
-    for name in fields.without(&[NICK_NAME]).keys() {
+    for name in fields.names().filter(|name| *name != NICK_NAME) {
         if Meaning::of(name) != Meaning::Own {
             return Err(refused("an avatar that is no file, or a name that resembles a field's"));
         }
