@@ -18,6 +18,8 @@ mod log;
 mod login;
 mod management;
 mod open_data;
+#[path = "../support/packages.rs"]
+mod packages;
 mod phone;
 mod session_keys;
 mod support;

@@ -1,0 +1,83 @@
+//! A code is exchanged once, however often and by how many it is brought.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use wxgate::simulator::{Effect, Fault};
+
+use crate::support::gateway::Gateway;
+use crate::support::{eventually, seconds};
+
+fn slow() -> Fault {
+    Fault::new("jscode2session", Effect::Nothing).delay(Duration::from_millis(200))
+}
+
+#[tokio::test]
+async fn fifty_at_once_share_one_exchange_and_one_answer() {
+    let gateway = Gateway::start().await;
+    gateway.wechat.plays_fault(slow());
+    let code = gateway.wechat.code("alice");
+    let path = format!("/wxLogin?code={code}");
+    let answers = join_all((0..50).map(|_| async { gateway.get(&path).await })).await;
+    let tokens: Vec<_> = answers.iter().map(|answer| answer.json()["token"].clone()).collect();
+    assert!(tokens[0].is_string());
+    assert!(tokens.iter().all(|token| *token == tokens[0]));
+    assert_eq!(gateway.wechat.asked_about(&code), 1);
+}
+
+#[tokio::test]
+async fn fifty_at_once_share_one_refusal() {
+    let gateway = Gateway::start().await;
+    gateway.wechat.plays_fault(Fault::new("jscode2session", Effect::Errcode(40226, None)));
+    let code = gateway.wechat.code("alice");
+    let path = format!("/wxLogin?code={code}");
+    let answers = join_all((0..50).map(|_| async { gateway.get(&path).await })).await;
+    assert!(answers.iter().all(|answer| answer.code() == "user_blocked"));
+    assert_eq!(gateway.wechat.asked_about(&code), 1);
+}
+
+#[tokio::test]
+async fn a_code_that_comes_again_within_a_minute_gets_the_same_answer() {
+    let gateway = Gateway::start().await;
+    let code = gateway.wechat.code("alice");
+    let path = format!("/wxLogin?code={code}");
+    let first = gateway.get(&path).await.json();
+    gateway.clock.advance(seconds(58));
+    let second = gateway.get(&path).await.json();
+    assert_eq!(first["token"], second["token"]);
+    assert_eq!(gateway.wechat.asked_about(&code), 1);
+    gateway.clock.advance(seconds(3));
+    let third = gateway.get(&path).await;
+    assert_eq!((third.status, third.code().as_str()), (401, "login_code_used"));
+}
+
+#[tokio::test]
+async fn a_code_whose_session_has_ended_is_used() {
+    let gateway = Gateway::start().await;
+    let code = gateway.wechat.code("alice");
+    let path = format!("/wxLogin?code={code}");
+    let token = gateway.get(&path).await.json()["token"].as_str().unwrap().to_owned();
+    assert_eq!(gateway.post("/logout").token(&token).await.status, 204);
+    let answer = gateway.get(&path).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "login_code_used"));
+    assert_eq!(gateway.wechat.asked_about(&code), 1);
+}
+
+#[tokio::test]
+async fn an_exchange_goes_on_when_its_client_hangs_up() {
+    let gateway = Gateway::start().await;
+    gateway.wechat.plays_fault(slow());
+    let code = gateway.wechat.code("alice");
+    let mut wire = gateway.wire().await;
+    wire.send(format!("GET /wxLogin?code={code} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+    gateway.wechat.until_asked_about(&code).await;
+    wire.hang_up();
+    let path = format!("/wxLogin?code={code}");
+    eventually("the one who comes again gets the token", async || {
+        let answer = gateway.get(&path).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["token"].is_string()
+    })
+    .await;
+    assert_eq!(gateway.wechat.asked_about(&code), 1);
+}

@@ -1,0 +1,150 @@
+//! The real binary, with everything that it writes.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+use super::config::Config;
+use super::eventually;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_wxgate");
+
+/// `wxgate run`; it is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    _folder: TempDir,
+}
+
+/// A run that came to its end by itself.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start(config: &Config) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.toml");
+        std::fs::write(&path, config.text()).unwrap();
+        let mut child = command(&path, config)
+            .env("RUST_LOG", "trace")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::<Mutex<String>>::default();
+        let readers = vec![
+            capture(child.stdout.take().unwrap(), &log),
+            capture(child.stderr.take().unwrap(), &log),
+        ];
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let (address, admin) = (unknown, unknown);
+        let mut process = Self { child, log, readers, address, admin, _folder: folder };
+        process.until_logged("admin on ").await;
+        process.address = process.after("listening on ");
+        process.admin = process.after("admin on ");
+        process
+    }
+
+    /// Everything that it has written so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn until_logged(&mut self, text: &str) {
+        eventually(&format!("{text:?} is in the log"), async || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("it ended with {status}:\n{}", self.log());
+            }
+            self.log().contains(text)
+        })
+        .await;
+    }
+
+    /// The address that stands after these words of its log.
+    fn after(&self, words: &str) -> SocketAddr {
+        let log = self.log();
+        let (_, rest) = log.split_once(words).unwrap();
+        let address: String =
+            rest.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
+        address.parse().unwrap_or_else(|error| panic!("{error}: {address}"))
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits until it has ended; everything that it wrote is in the log then.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the process ends", async || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        status.unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the gateway where it ends by itself at once.
+pub(crate) async fn run_to_end(path: &Path, config: &Config) -> Ended {
+    let output = tokio::process::Command::from(command(path, config))
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .output();
+    let output = tokio::time::timeout(crate::raw::PATIENCE, output).await.expect("it ends");
+    let output = output.unwrap();
+    assert!(output.stdout.is_empty(), "{output:?}");
+    Ended {
+        exit_code: output.status.code(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Nothing of the tester's own environment goes in.
+fn command(path: &Path, config: &Config) -> Command {
+    let mut command = Command::new(BINARY);
+    command.args(["run", "--config"]).arg(path).env_clear().envs(&config.variables);
+    command
+}
+
+fn capture(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let log = log.clone();
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(from);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+            log.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    })
+}
