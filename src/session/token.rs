@@ -57,9 +57,7 @@ impl Tokens {
     /// Makes the token. Fails only where the signing key itself cannot sign.
     pub fn sign(&self, claims: &Claims) -> Result<String, Invalid> {
         let key = self.keys.first().ok_or(Invalid)?;
-        let mut header = Header::new(key.algorithm());
-        header.kid = Some(key.id().to_owned());
-        encode(&header, claims, key.encoding()).map_err(|_| Invalid)
+        encode(&header(key), claims, key.encoding()).map_err(|_| Invalid)
     }
 
     /// Whether a text has the form of a token of ours, good or not: for places where nobody verifies it.
@@ -69,15 +67,16 @@ impl Tokens {
         kid.is_some_and(|kid| self.keys.iter().any(|key| key.id() == kid))
     }
 
-    /// Reads a token of ours. The algorithm is the key's; the token's own word is only compared.
+    /// Reads a token of ours. The algorithm is the key's; the token's own word is only compared, and
+    /// what we never write in a header (`crit`, `b64`, `jwk`, …) is not ours (RFC 7515, 4.1.11).
     pub fn verify(&self, token: &str, now: u64) -> Result<Claims, Invalid> {
         if token.len() > MAX_LENGTH {
             return Err(Invalid);
         }
-        let header = decode_header(token).map_err(|_| Invalid)?;
-        let kid = header.kid.as_deref().ok_or(Invalid)?;
+        let given = decode_header(token).map_err(|_| Invalid)?;
+        let kid = given.kid.as_deref().ok_or(Invalid)?;
         let key = self.keys.iter().find(|key| key.id() == kid).ok_or(Invalid)?;
-        if header.alg != key.algorithm() {
+        if given != header(key) {
             return Err(Invalid);
         }
         let claims = decode::<Claims>(token, key.decoding(), &signature_only(key))
@@ -104,6 +103,13 @@ impl Claims {
             jti,
         }
     }
+}
+
+/// The header of every token of this key.
+fn header(key: &SigningKey) -> Header {
+    let mut header = Header::new(key.algorithm());
+    header.kid = Some(key.id().to_owned());
+    header
 }
 
 /// The claims are typed and checked by us, with our clock; jsonwebtoken has its own idea of time.
