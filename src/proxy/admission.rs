@@ -78,13 +78,14 @@ async fn authenticate(
         _ => Auth::Required,
     };
     let head: &Parts = session.req_header().as_ref();
-    let found = bearer::find(&state.token_from, &head.headers, head.uri.query());
+    let (sources, query) = (&state.token_from, head.uri.query());
     if auth == Auth::None {
-        // Not looked at, but it is not the upstream's either.
-        let ours = found.ok().flatten().filter(|it| state.sessions.is_like_a_token(&it.token));
-        ctx.token_at = ours.map(|it| it.source.clone());
+        // Not looked at, but they are not the upstream's either.
+        let is_ours = |token: &str| state.sessions.is_like_a_token(token);
+        ctx.tokens_at = bearer::places(sources, &head.headers, query, is_ours);
         return Ok(());
     }
+    let found = bearer::find(sources, &head.headers, query);
     let found = found.map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
     let Some(Bearer { token, source }) = found else {
         return match auth {
@@ -96,7 +97,7 @@ async fn authenticate(
     if !route.apps.contains(&live.app) {
         return Err(Refusal::new(Reason::TokenInvalid, "the token is of an app of other routes"));
     }
-    ctx.token_at = Some(source.clone());
+    ctx.tokens_at.push(source.clone());
     ctx.live = Some(live);
     Ok(())
 }

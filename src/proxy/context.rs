@@ -24,8 +24,8 @@ pub struct Context {
     pub(super) rewritten_path: Option<String>,
     /// Who the caller is; nobody on a route that does not ask.
     pub(super) live: Option<Arc<Live>>,
-    /// Where the token stood, so that it can be taken out.
-    pub(super) token_at: Option<TokenSource>,
+    /// Where tokens stood, so that they can be taken out: several only where nobody looked at them.
+    pub(super) tokens_at: Vec<TokenSource>,
     pub(super) upstream: Option<Arc<Upstream>>,
     pub(super) target: Option<Arc<Target>>,
     /// Connections tried so far.
@@ -70,7 +70,7 @@ impl Context {
             route: None,
             rewritten_path: None,
             live: None,
-            token_at: None,
+            tokens_at: Vec::new(),
             upstream: None,
             target: None,
             attempts: 0,

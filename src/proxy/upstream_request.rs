@@ -26,7 +26,7 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
     let headers = &mut parts.headers;
     remove_untrusted(headers, ctx);
     if !ctx.state.identity.forwards_token() {
-        remove_token(headers, ctx);
+        remove_tokens(headers, ctx);
     }
     headers.reserve(ADDED_HEADERS);
     set_origin(session, headers, ctx);
@@ -49,28 +49,30 @@ fn remove_untrusted(headers: &mut HeaderMap, ctx: &Context) {
     }
 }
 
-fn remove_token(headers: &mut HeaderMap, ctx: &Context) {
-    match &ctx.token_at {
-        Some(TokenSource::Authorization) => drop(headers.remove(AUTHORIZATION)),
-        Some(TokenSource::Header(name)) => drop(headers.remove(name)),
-        Some(TokenSource::Cookie(name)) => {
-            let lines = headers.get_all(COOKIE).iter();
-            let lines: Vec<_> = lines
-                .filter_map(|line| {
-                    HeaderValue::try_from(cookies_without(line.to_str().ok()?, name)?).ok()
-                })
-                .collect();
-            headers.remove(COOKIE);
-            for line in lines {
-                headers.append(COOKIE, line);
-            }
+fn remove_tokens(headers: &mut HeaderMap, ctx: &Context) {
+    for source in &ctx.tokens_at {
+        match source {
+            TokenSource::Authorization => drop(headers.remove(AUTHORIZATION)),
+            TokenSource::Header(name) => drop(headers.remove(name)),
+            TokenSource::Cookie(name) => remove_cookie(headers, name),
+            // A parameter of the query goes with the target.
+            TokenSource::Query(_) => {}
         }
-        // A parameter of the query goes with the target.
-        Some(TokenSource::Query(_)) | None => {}
     }
 }
 
-/// The canonical path, and the query without the token.
+fn remove_cookie(headers: &mut HeaderMap, name: &str) {
+    let without = |line: &HeaderValue| {
+        HeaderValue::try_from(cookies_without(line.to_str().ok()?, name)?).ok()
+    };
+    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without).collect();
+    headers.remove(COOKIE);
+    for line in lines {
+        headers.append(COOKIE, line);
+    }
+}
+
+/// The canonical path, and the query without tokens.
 fn rewrite_target(
     client_request: &RequestHeader,
     request: &mut RequestHeader,
@@ -80,20 +82,22 @@ fn rewrite_target(
     let mut parts = target.splitn(2, |byte| *byte == b'?');
     let path = parts.next().unwrap_or_default();
     let query = parts.next();
-    let token_parameter = match &ctx.token_at {
-        Some(TokenSource::Query(name)) if !ctx.state.identity.forwards_token() => Some(name),
+    let is_removed = !ctx.state.identity.forwards_token();
+    let token_parameters = ctx.tokens_at.iter().filter_map(|source| match source {
+        TokenSource::Query(name) if is_removed => Some(name),
         _ => None,
-    };
-    if ctx.rewritten_path.is_none() && token_parameter.is_none() {
+    });
+    let mut token_parameters = token_parameters.peekable();
+    if ctx.rewritten_path.is_none() && token_parameters.peek().is_none() {
         return Ok(());
     }
     let mut target = ctx.rewritten_path.as_ref().map_or(path, |path| path.as_bytes()).to_vec();
-    let query = match (query, token_parameter) {
-        (Some(query), Some(name)) => {
-            query_without(&String::from_utf8_lossy(query), name).map(String::into_bytes)
-        }
-        (query, _) => query.map(<[u8]>::to_vec),
-    };
+    let mut query = query.map(<[u8]>::to_vec);
+    for name in token_parameters {
+        query = query.and_then(|query| {
+            query_without(&String::from_utf8_lossy(&query), name).map(String::into_bytes)
+        });
+    }
     if let Some(query) = query {
         target.push(b'?');
         target.extend_from_slice(&query);

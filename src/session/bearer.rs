@@ -39,6 +39,21 @@ pub fn find<'a>(
     Ok(found)
 }
 
+/// The sources that hold a token of ours, where none is asked for. Of two in one place nobody can say
+/// whose they are: that place counts too.
+pub fn places(
+    sources: &[TokenSource],
+    headers: &HeaderMap,
+    query: Option<&str>,
+    is_ours: impl Fn(&str) -> bool,
+) -> Vec<TokenSource> {
+    let holds_ours = |source: &&TokenSource| match source.token(headers, query) {
+        Ok(token) => token.is_some_and(|token| is_ours(&token)),
+        Err(Doubled) => true,
+    };
+    sources.iter().filter(holds_ours).cloned().collect()
+}
+
 impl TokenSource {
     fn token<'a>(
         &self,
