@@ -1,5 +1,6 @@
 //! The head of an HTTP/1 request as it stands on the wire, read strictly before pingora reads it
-//! leniently: one mechanism for the deadline, the size, and what two parsers may read differently.
+//! leniently: one mechanism for the deadline, the size, and what two parsers may read differently. What
+//! pingora would answer itself is refused here too, in the words of all refusals.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use pingora_core::protocols::Stream;
 use pingora_timeout::timeout;
 use tokio::io::AsyncReadExt;
 
+use crate::policy::guard::{is_chunked, is_length, names_a_host};
 use crate::policy::limits::Limits;
 use crate::refusal::{Reason, Refusal};
 
@@ -112,23 +114,64 @@ fn check(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
     if head.len() - request_line.len() > limits.header_size {
         return Err(Reason::HeadersTooLarge.into());
     }
-    let mut fields = 0;
-    let mut framings = 0;
-    for line in lines {
-        if line.is_empty() {
-            break;
-        }
+    let http11 = request_line.ends_with(b"1.1");
+    let (mut fields, mut framings, mut hosts) = (0, 0, 0);
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let (name, value) = check_field(line)?;
         fields += 1;
-        framings += usize::from(is_framing(check_field(line)?));
+        match Framing::of(name) {
+            Some(Framing::Host) => {
+                hosts += 1;
+                if !str::from_utf8(value).is_ok_and(names_a_host) {
+                    return malformed("a Host that names no host");
+                }
+            }
+            Some(Framing::ContentLength) => {
+                framings += 1;
+                if !is_length(value) {
+                    return malformed("a Content-Length that is not one number");
+                }
+            }
+            Some(Framing::TransferEncoding) => {
+                framings += 1;
+                if !is_chunked(value) || !http11 {
+                    return malformed("a Transfer-Encoding other than one `chunked` over HTTP/1.1");
+                }
+            }
+            None => {}
+        }
     }
     if fields > limits.header_count {
         return Err(Reason::HeadersTooLarge.into());
+    }
+    // None at all is the guard's to refuse: over HTTP/2 that is another question.
+    if hosts > 1 {
+        return malformed("two Host headers");
     }
     // pingora drops the length where both are there; whoever sends both is up to something.
     if framings > 1 {
         return malformed("more than one word on where the body ends");
     }
     Ok(())
+}
+
+/// The fields that say where a request goes and where it ends.
+enum Framing {
+    ContentLength,
+    Host,
+    TransferEncoding,
+}
+
+impl Framing {
+    /// By their length first: most fields are none of them.
+    fn of(name: &[u8]) -> Option<Self> {
+        match name.len() {
+            4 if name.eq_ignore_ascii_case(b"host") => Some(Self::Host),
+            14 if name.eq_ignore_ascii_case(b"content-length") => Some(Self::ContentLength),
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => Some(Self::TransferEncoding),
+            _ => None,
+        }
+    }
 }
 
 /// The lines of a head, each without its CRLF.
@@ -159,20 +202,28 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
     if method.is_empty() || !method.iter().copied().all(is_token) {
         return malformed("a method that is no token");
     }
+    if method == b"CONNECT" {
+        return malformed("CONNECT, which asks for a tunnel");
+    }
     if !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
         return malformed("a version other than HTTP/1.0 and HTTP/1.1");
     }
+    // Other forms are for proxies that clients know of (RFC 9112, 3.2); pingora answers some of them
+    // itself, and not in our words.
+    if target.first() != Some(&b'/') {
+        return malformed("a request target that is not in origin-form");
+    }
     // pingora drops a fragment and escapes controls: what was asked for would not be what is matched.
-    if target.is_empty() || has_control(target) || target.iter().any(|byte| b"#\t".contains(byte)) {
+    if has_control(target) || target.iter().any(|byte| b"#\t".contains(byte)) {
         return malformed("a request target with a control or a fragment");
     }
     Ok(())
 }
 
-/// RFC 9112, 5: a name that is a token, a colon right after it, no folded lines. Gives the name.
-fn check_field(line: &[u8]) -> Result<&[u8], Refusal> {
+/// RFC 9112, 5: a name that is a token, a colon right after it, no folded lines. Gives both.
+fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
     let colon = line.iter().position(|byte| *byte == b':');
-    let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else {
+    let Some((name, [_, value @ ..])) = colon.and_then(|colon| line.split_at_checked(colon)) else {
         return malformed("a header line without a colon");
     };
     if name.is_empty() || !name.iter().copied().all(is_token) {
@@ -181,7 +232,7 @@ fn check_field(line: &[u8]) -> Result<&[u8], Refusal> {
     if has_control(value) {
         return malformed("a control character in a header value");
     }
-    Ok(name)
+    Ok((name, value.trim_ascii()))
 }
 
 /// Whether there is a control other than a tab. Without a branch in it the loop becomes a few vector
@@ -189,11 +240,6 @@ fn check_field(line: &[u8]) -> Result<&[u8], Refusal> {
 fn has_control(text: &[u8]) -> bool {
     text.iter()
         .fold(false, |found, byte| found | (*byte < b' ' && *byte != b'\t') | (*byte == 0x7f))
-}
-
-fn is_framing(name: &[u8]) -> bool {
-    (name.len() == 14 && name.eq_ignore_ascii_case(b"content-length"))
-        || (name.len() == 17 && name.eq_ignore_ascii_case(b"transfer-encoding"))
 }
 
 /// RFC 9110, 5.6.2.
@@ -241,6 +287,13 @@ mod tests {
             "GET / http/1.1\r\n\r\n",
             "G@T / HTTP/1.1\r\n\r\n",
             "GET /a#b HTTP/1.1\r\n\r\n",
+            "GET a HTTP/1.1\r\n\r\n",
+            "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "CONNECT /a HTTP/1.1\r\nHost: a\r\n\r\n",
+            "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost:\r\n\r\n",
             "GET /a\tb HTTP/1.1\r\n\r\n",
             "\r\nGET / HTTP/1.1\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -55,8 +55,10 @@ fn check_framing(head: &Parts) -> Result<(), Refusal> {
     let refused = |note: &'static str| Err(Refusal::new(Reason::BadRequest, note));
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(encoding) = encodings.next() {
-        let chunked = encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
-        if !chunked || encodings.next().is_some() || head.version != Version::HTTP_11 {
+        if !is_chunked(encoding.as_bytes())
+            || encodings.next().is_some()
+            || head.version != Version::HTTP_11
+        {
             return refused("a Transfer-Encoding other than one `chunked` over HTTP/1.1");
         }
         if headers.contains_key(CONTENT_LENGTH) {
@@ -65,13 +67,21 @@ fn check_framing(head: &Parts) -> Result<(), Refusal> {
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     if let Some(length) = lengths.next() {
-        let bytes = length.as_bytes();
-        let digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
-        if !digits || bytes.len() > 18 || lengths.next().is_some() {
+        if !is_length(length.as_bytes()) || lengths.next().is_some() {
             return refused("a Content-Length that is not one number");
         }
     }
     Ok(())
+}
+
+/// Whether a Transfer-Encoding is the one that we take.
+pub fn is_chunked(encoding: &[u8]) -> bool {
+    encoding.eq_ignore_ascii_case(b"chunked")
+}
+
+/// Whether a Content-Length is one number, and one that every program can hold.
+pub fn is_length(text: &[u8]) -> bool {
+    (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
 }
 
 /// RFC 9112, 3.2: exactly one Host, which names a host; over HTTP/2 the authority, and a Host that
@@ -91,17 +101,22 @@ fn host(head: &Parts) -> Result<&str, Refusal> {
     if hosts.next().is_some() {
         return Err(refused("two Host headers"));
     }
-    let (name, port) = split_port(host);
+    match names_a_host(host) {
+        true => Ok(host),
+        false => Err(refused("a Host that names no host")),
+    }
+}
+
+/// Whether a text is a host name or address, with or without a port (RFC 9110, 7.2).
+pub fn names_a_host(text: &str) -> bool {
+    let (name, port) = split_port(text);
     let name_bytes = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let name_fits = match address {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !name.is_empty() && name.bytes().all(name_bytes),
     };
-    if !name_fits || port.is_some_and(|port| port.parse::<u16>().is_err()) {
-        return Err(refused("a Host that names no host"));
-    }
-    Ok(host)
+    name_fits && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 /// `name:port` taken apart; the colons of a bracketed IPv6 address are not the port's.

@@ -63,9 +63,8 @@ async fn a_login_sets_the_cookie_where_one_is_configured() {
     let code = gateway.wechat.code("alice");
     let answer = gateway.get(&format!("/wxLogin?code={code}")).await;
     let token = answer.json()["token"].as_str().unwrap().to_owned();
-    let expected = format!(
-        "__Host-wxgate={token}; Path=/; Max-Age=604800; Secure; HttpOnly; SameSite=Strict"
-    );
+    let expected =
+        format!("__Host-wxgate={token}; Path=/; Max-Age=604800; Secure; HttpOnly; SameSite=Strict");
     assert_eq!(answer.header("set-cookie"), Some(expected.as_str()));
 }
 

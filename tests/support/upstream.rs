@@ -361,11 +361,7 @@ async fn read_body(
     Some(())
 }
 
-async fn read_until(
-    stream: &mut TcpStream,
-    buffer: &mut Vec<u8>,
-    end: &[u8],
-) -> Option<Vec<u8>> {
+async fn read_until(stream: &mut TcpStream, buffer: &mut Vec<u8>, end: &[u8]) -> Option<Vec<u8>> {
     loop {
         match position(buffer, end) {
             Some(at) => return Some(buffer.drain(..at + end.len()).collect()),

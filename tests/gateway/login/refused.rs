@@ -52,7 +52,8 @@ async fn every_errcode_has_its_status_and_its_code() {
 async fn an_errcode_of_zero_is_a_success() {
     // The documentation's own example has it beside the session.
     let wechat = crate::upstream::Upstream::start().await;
-    let session = r#"{"errcode":0,"errmsg":"ok","session_key":"tiihtNczf5v6AKRyjwEUhQ==","openid":"oABC"}"#;
+    let session =
+        r#"{"errcode":0,"errmsg":"ok","session_key":"tiihtNczf5v6AKRyjwEUhQ==","openid":"oABC"}"#;
     wechat.on("/sns/jscode2session", crate::upstream::Reply::ok(session));
     let config = crate::support::config::Config::default();
     let gateway =

@@ -49,7 +49,9 @@ async fn the_session_key_stands_sealed_in_the_store_with_its_slashes_right() {
         assert_eq!(position(&keys[0].sealed, &key.as_bytes()[..6]), None, "it is not sealed");
         let opened = sealer.open(Purpose::SessionKey, &owner, &keys[0].sealed).unwrap();
         assert_eq!(opened.as_slice(), key.as_bytes());
-        assert!(Sealer::new([&[8; 32]]).open(Purpose::SessionKey, &owner, &keys[0].sealed).is_err());
+        assert!(
+            Sealer::new([&[8; 32]]).open(Purpose::SessionKey, &owner, &keys[0].sealed).is_err()
+        );
     }
     assert!(slashes > 0, "20 keys without a single slash");
 }

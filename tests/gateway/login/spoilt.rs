@@ -137,7 +137,8 @@ async fn where_wechat_cannot_be_connected_to_the_fallback_is_asked_once() {
     let closed = tokio::net::TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let base = format!("base_url = \"http://{}\"", closed.local_addr().unwrap());
-    let config = Config::default().table("wechat", &base).key("wechat", "fallback_url = \"${WECHAT}\"");
+    let config =
+        Config::default().table("wechat", &base).key("wechat", "fallback_url = \"${WECHAT}\"");
     let gateway = Gateway::with(config).await;
     let code = gateway.wechat.code("alice");
     assert_eq!(gateway.get(&format!("/wxLogin?code={code}")).await.status, 200);

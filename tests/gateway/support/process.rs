@@ -124,10 +124,7 @@ pub(crate) async fn run_to_end(path: &Path, config: &Config) -> Ended {
     let output = tokio::time::timeout(crate::raw::PATIENCE, output).await.expect("it ends");
     let output = output.unwrap();
     assert!(output.stdout.is_empty(), "{output:?}");
-    Ended {
-        exit_code: output.status.code(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
+    Ended { exit_code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap() }
 }
 
 /// Nothing of the tester's own environment goes in.

@@ -111,10 +111,9 @@ async fn claims_of_another_form_or_value_open_nothing() {
     let (header, claims) = (jwt.header.to_string(), &jwt.claims);
     let exp = claims["exp"].as_u64().unwrap();
     let now = gateway.clock.now();
-    let raw = |exp: &str| {
-        with(claims, "exp", json!("HERE")).replace("\"HERE\"", exp)
-    };
-    let mut bad = vec![raw("1e400"), raw("-1"), raw("18446744073709551616"), raw("1.5e3"), raw("NaN")];
+    let raw = |exp: &str| with(claims, "exp", json!("HERE")).replace("\"HERE\"", exp);
+    let mut bad =
+        vec![raw("1e400"), raw("-1"), raw("18446744073709551616"), raw("1.5e3"), raw("NaN")];
     for name in ["iss", "sub", "aud", "sid", "iat", "exp", "jti"] {
         bad.push(without(claims, name));
         bad.push(with(claims, name, json!(null)));
@@ -213,10 +212,9 @@ async fn a_bad_signature_an_unknown_and_an_ended_session_cannot_be_told_apart() 
 
 #[tokio::test]
 async fn a_huge_token_is_turned_away_at_once() {
-    let config = Config::default().signing_keys(&[KEY]).key(
-        "limits",
-        "header_size = \"1024KiB\"\nheader_timeout = \"10s\"",
-    );
+    let config = Config::default()
+        .signing_keys(&[KEY])
+        .key("limits", "header_size = \"1024KiB\"\nheader_timeout = \"10s\"");
     let gateway = Gateway::with(config).await;
     let token = gateway.log_in("alice").await;
     let huge = format!("{token}{}", "A".repeat(1_000_000));

@@ -75,8 +75,10 @@ async fn a_pem_key_signs_by_the_algorithm_of_its_kind() {
         let mut tampered = jwt.claims.clone();
         tampered["sub"] = "oSomebodyElse".into();
         let signature = token.rsplit('.').next().unwrap();
-        let forged =
-            format!("{}.{signature}", jwt::unsigned(&jwt.header.to_string(), &tampered.to_string()));
+        let forged = format!(
+            "{}.{signature}",
+            jwt::unsigned(&jwt.header.to_string(), &tampered.to_string())
+        );
         assert_eq!(gateway.get("/api/x").token(&forged).await.status, 401, "{algorithm}");
     }
 }

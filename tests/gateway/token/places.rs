@@ -60,7 +60,10 @@ async fn tokens_in_two_places_are_refused_even_where_they_are_the_same() {
     let in_query = format!("/api/x?token={token}");
     for request in [
         gateway.get("/api/x").header("authorization", &bearer).header("authorization", &bearer),
-        gateway.get("/api/x").header("authorization", &bearer).header("authorization", "Basic eDp5"),
+        gateway
+            .get("/api/x")
+            .header("authorization", &bearer)
+            .header("authorization", "Basic eDp5"),
         gateway.get("/api/x").header("authorization", &bearer).header("x-wx-skey", &token),
         gateway.get("/api/x").header("x-wx-skey", &token).header("x-wx-skey", "other"),
         gateway.get("/api/x").header("authorization", &bearer).header("cookie", &cookie),

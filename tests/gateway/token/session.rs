@@ -29,7 +29,10 @@ async fn the_session_is_described_to_its_owner() {
     assert_eq!(answer.status, 200);
     let session = answer.json();
     assert_eq!(session["openid"], gateway.wechat.openid("alice"));
-    assert_eq!(session["unionid"].as_str(), gateway.wechat.world().unionid(APPID, "alice").as_deref());
+    assert_eq!(
+        session["unionid"].as_str(),
+        gateway.wechat.world().unionid(APPID, "alice").as_deref()
+    );
     assert_eq!(session["appid"], APPID);
     assert_eq!(session["created"], claims["iat"]);
     let left = claims["exp"].as_u64().unwrap() - gateway.clock.now();
@@ -135,14 +138,13 @@ async fn a_session_ends_with_its_lifetime_however_much_it_is_used() {
 
 #[tokio::test]
 async fn a_token_of_another_app_opens_no_route_of_this_one() {
-    let config = Config::with_two_apps()
-        .routes(&[
-            r#"path = "/wxLogin", action = "login""#,
-            r#"path = "/shop/**", upstream = "shop", app = "shop""#,
-            r#"path = "/shop-or-nobody/**", upstream = "shop", app = "shop", auth = "optional""#,
-            r#"path = "/session", action = "session", app = "shop""#,
-            r#"path = "/both/**", upstream = "shop""#,
-        ]);
+    let config = Config::with_two_apps().routes(&[
+        r#"path = "/wxLogin", action = "login""#,
+        r#"path = "/shop/**", upstream = "shop", app = "shop""#,
+        r#"path = "/shop-or-nobody/**", upstream = "shop", app = "shop", auth = "optional""#,
+        r#"path = "/session", action = "session", app = "shop""#,
+        r#"path = "/both/**", upstream = "shop""#,
+    ]);
     let gateway = Gateway::with(config).await;
     let ours = gateway.log_in("alice").await;
     let code = gateway.wechat.code_of_other_app("alice");
