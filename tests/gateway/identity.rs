@@ -2,6 +2,7 @@
 
 mod answers;
 mod forwarded;
+mod framing;
 mod http2;
 mod paths;
 mod spoofed;
