@@ -48,3 +48,50 @@ impl<'a> Lock<'a> {
         let _ = self.store.remove(&self.key, &self.owner).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::secret::Secret;
+    use crate::session::memory::MemoryStore;
+    use crate::wechat::app::AppId;
+
+    fn app() -> App {
+        App {
+            name: "shop".to_owned(),
+            appid: AppId::parse("wx0123456789abcdef").unwrap(),
+            secret: Secret::new("secret"),
+            env: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_lease_lasts_as_long_as_the_work() {
+        let clock = Clock::movable();
+        let (store, app) = (MemoryStore::new(clock.clone()), app());
+        let lock = Lock::take(&store, &app).await.unwrap().unwrap();
+        let work = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(6)).await;
+                clock.advance(Duration::from_secs(6));
+            }
+        };
+        lock.hold_during(work).await;
+        assert!(Lock::take(&store, &app).await.unwrap().is_none(), "it is still held");
+        lock.release().await;
+        assert!(Lock::take(&store, &app).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_late_owner_does_not_take_the_lock_from_the_next_one() {
+        let clock = Clock::movable();
+        let (store, app) = (MemoryStore::new(clock.clone()), app());
+        let late = Lock::take(&store, &app).await.unwrap().unwrap();
+        clock.advance(LEASE + Duration::from_secs(1));
+        let _next = Lock::take(&store, &app).await.unwrap().unwrap();
+        late.hold_during(async {}).await;
+        late.release().await;
+        assert!(Lock::take(&store, &app).await.unwrap().is_none());
+    }
+}

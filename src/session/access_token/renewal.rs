@@ -23,6 +23,8 @@ use crate::wechat::client::{Client, Mode};
 /// How long a request waits for another replica's renewal.
 const PATIENCE: Duration = Duration::from_secs(8);
 const POLL: Duration = Duration::from_millis(50);
+/// Tokens that are fetched in vain because somebody else wrote meanwhile, before it is given up.
+const OVERTAKEN: usize = 3;
 /// Tries to mark a token that was turned away; each failure means that somebody else wrote.
 const MARKS: usize = 3;
 
@@ -45,7 +47,8 @@ impl Renewals {
             self.mark(app, bad).await?;
         }
         let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
+        let mut overtaken = 0;
+        while Instant::now() < until && overtaken < OVERTAKEN {
             let found = self.shelf.read(app).await?;
             if let Some(fresh) = found.fresh(self.clock.now()) {
                 return Ok(fresh.clone().taken_over());
@@ -54,8 +57,9 @@ impl Renewals {
                 Some(lock) => {
                     let renewed = self.renew_alone(app, &lock).await;
                     lock.release().await;
-                    if let Some(kept) = renewed? {
-                        return Ok(kept);
+                    match renewed? {
+                        Some(kept) => return Ok(kept),
+                        None => overtaken += 1,
                     }
                 }
                 None => match found.usable() {
@@ -65,7 +69,7 @@ impl Renewals {
                 },
             }
         }
-        let note = "another replica fetches the access_token and has not finished";
+        let note = "other replicas are at the access_token and have not finished";
         Err(Refusal::new(Reason::WechatUnavailable, note))
     }
 
