@@ -1,7 +1,7 @@
 //! `profile`: the nickname and the avatar that a user fills in (头像昵称填写), checked by WeChat before
 //! the upstream sees them.
 //!
-//! What is checked goes on as it came, so [`input`] takes only bodies that every parser reads alike.
+//! What is checked goes on as it came, so `input` takes only bodies that every parser reads alike.
 //! The nickname goes through msg_sec_check, the avatar through img_sec_check where it fits the limits
 //! of that call. A larger one can only be fetched by WeChat from where the upstream shows it: it is
 //! found [`Finding::Later`], and [`Profiles::check_later`] is called once the upstream has it. Where

@@ -1,7 +1,7 @@
 //! The access_tokens of the apps: fetched at first need, renewed ahead of their end, once for all.
 //!
 //! In this process one renewal is under way for an app at any time, on its own task, and all who need
-//! it share it; over replicas see [`renewal`]. While the old token holds, nobody waits. A failure is
+//! it share it; over replicas see `renewal`. While the old token holds, nobody waits. A failure is
 //! remembered for a moment, so that a wrong secret or a lapse of WeChat's costs a few calls and not
 //! one for each request. A login needs no access_token and never comes here.
 

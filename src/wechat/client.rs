@@ -4,6 +4,7 @@
 //! the fallback address (a login code is good for one exchange). Errors of reqwest carry the URL, and
 //! with it the AppSecret and the code: no such error leaves this file.
 
+mod answer;
 mod check_session;
 mod code2session;
 mod img_sec_check;
@@ -22,6 +23,7 @@ use reqwest::redirect;
 use serde_json::Value;
 use tracing::warn;
 
+pub use answer::unusable;
 pub use code2session::Login;
 pub use img_sec_check::{ImageType, MAX_IMAGE};
 pub use media_check_async::Scene;
@@ -127,7 +129,7 @@ pub struct Failed {
 impl Failed {
     /// An answer that cannot be used; `what` describes it without quoting it.
     fn unusable(api: Api, what: &'static str) -> Self {
-        Self { refusal: unusable(api, what), sent: true }
+        Self { refusal: answer::unusable(api, what), sent: true }
     }
 
     /// Whether WeChat turned the call away for its access_token: it was not carried out.
@@ -201,7 +203,7 @@ impl Client {
             answer => answer,
         };
         let answer = answer.map_err(|lost| lost.failed(call.api))?;
-        match parse(call.api, &answer) {
+        match answer::parse(call.api, &answer) {
             Ok(value) => Ok((value, answer)),
             Err(refusal) => Err(Failed { refusal, sent: true }),
         }
@@ -268,51 +270,8 @@ impl Lost {
                 Reason::WechatUnavailable,
                 format!("{path} was asked and gave no answer: {what}"),
             ),
-            Self::Useless(what) => unusable(api, what),
+            Self::Useless(what) => answer::unusable(api, what),
         };
         Failed { refusal, sent }
     }
-}
-
-/// The bytes as JSON, whatever their content type: `/sns/*` says text/plain.
-fn parse(api: Api, answer: &[u8]) -> Result<Value, Refusal> {
-    let answer: Value =
-        serde_json::from_slice(answer).map_err(|_| unusable(api, "an answer that is no JSON"))?;
-    let members = answer.as_object().ok_or_else(|| unusable(api, "JSON that is no object"))?;
-    match members.get("errcode") {
-        None => Ok(answer),
-        Some(errcode) => match errcode.as_i64() {
-            Some(0) => Ok(answer),
-            Some(errcode) => Err(with_details(errcode::refusal(api, errcode), &answer)),
-            None => Err(unusable(api, "an errcode that is no number")),
-        },
-    }
-}
-
-/// The refusal for an answer that cannot be used; `what` describes it without quoting it.
-pub fn unusable(api: Api, what: &'static str) -> Refusal {
-    Refusal::new(Reason::WechatBadAnswer, format!("{} gave {what}", api.path()))
-}
-
-/// Adds what the operator needs from the errmsg: the rid to look the call up, and the address that a
-/// whitelist refused. Nothing else of the text: it could quote the request.
-fn with_details(mut refusal: Refusal, answer: &Value) -> Refusal {
-    let errmsg = answer.get("errmsg").and_then(Value::as_str).unwrap_or_default();
-    let mut note = refusal.note.take().unwrap_or_default().into_owned();
-    if let Some(rid) = errmsg.split_whitespace().find(|word| is_rid(word)) {
-        note.push_str(&format!(" (rid {rid})"));
-    }
-    let mut words = errmsg.split_whitespace().map(|word| word.trim_end_matches(','));
-    if let Some(address) = words.find_map(|word| word.parse::<std::net::IpAddr>().ok()) {
-        note.push_str(&format!(" (WeChat saw {address})"));
-    }
-    refusal.note = Some(note.into());
-    refusal
-}
-
-fn is_rid(word: &str) -> bool {
-    let groups: Vec<_> = word.split('-').collect();
-    let hexadecimal =
-        |group: &&str| group.len() == 8 && group.bytes().all(|b| b.is_ascii_hexdigit());
-    groups.len() == 3 && groups.iter().all(hexadecimal)
 }

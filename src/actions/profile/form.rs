@@ -92,8 +92,8 @@ impl Form {
 fn boundary(headers: &HeaderMap) -> Option<&str> {
     let (_, parameters) = headers.get(CONTENT_TYPE)?.to_str().ok()?.split_once(';')?;
     let mut boundary = None;
-    for parameter in parameters.split(';') {
-        let (key, value) = parameter.trim_ascii().split_once('=')?;
+    for parameter in parameters.split(';').map(str::trim_ascii).filter(|text| !text.is_empty()) {
+        let (key, value) = parameter.split_once('=')?;
         let key = key.trim_ascii().to_ascii_lowercase();
         if key == "boundary" && boundary.is_none() {
             boundary = Some(unquoted(value)?);
