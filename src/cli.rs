@@ -27,7 +27,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
+    Run(Box<run::Args>),
     Dev(dev::Args),
     Simulate(simulate::Args),
 }
@@ -36,7 +36,7 @@ impl Arguments {
     /// Carries the command out on the current runtime.
     pub async fn run(self) -> ExitCode {
         let result = match self.command {
-            Command::Run(args) => return run::run(args).await,
+            Command::Run(args) => return run::run(*args).await,
             Command::Dev(args) => dev::run(args).await,
             Command::Simulate(args) => simulate::run(args).await,
         };

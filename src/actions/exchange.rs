@@ -151,12 +151,9 @@ impl Parts {
             self.remember(&key, &hash, &outcome).await;
             return outcome;
         };
-        let outcome = match self.wait(&key, known).await? {
-            Some(sealed) => sealed,
-            None => {
-                let note = "another replica took the code and has not finished with it";
-                return Err(Refusal::new(Reason::WechatUnavailable, note));
-            }
+        let Some(outcome) = self.wait(&key, known).await? else {
+            let note = "another replica took the code and has not finished with it";
+            return Err(Refusal::new(Reason::WechatUnavailable, note));
         };
         self.recall(app, &hash, &outcome).await
     }

@@ -66,10 +66,10 @@ fn check_framing(head: &Parts) -> Result<(), Refusal> {
         }
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next() {
-        if !is_length(length.as_bytes()) || lengths.next().is_some() {
-            return refused("a Content-Length that is not one number");
-        }
+    if let Some(length) = lengths.next()
+        && (!is_length(length.as_bytes()) || lengths.next().is_some())
+    {
+        return refused("a Content-Length that is not one number");
     }
     Ok(())
 }

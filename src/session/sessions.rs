@@ -152,7 +152,7 @@ impl Sessions {
         let claims = self.tokens.verify(token, now)?;
         let (live, until) = match self.look_up(&claims, now).await {
             Err(NotAuthenticated::Unavailable(error)) => {
-                return self.without_store(&hash, &claims, now).ok_or(error.into());
+                return self.without_store(&hash, &claims, now).ok_or_else(|| error.into());
             }
             looked_up => looked_up?,
         };
@@ -169,7 +169,7 @@ impl Sessions {
         let (user, id, token_id) = names(claims).ok_or(NotAuthenticated::Invalid)?;
         let app = *self.apps.get(&user.appid).ok_or(NotAuthenticated::Invalid)?;
         if self.revocation == Revocation::None {
-            return Ok((self.from_signature(claims).ok_or(Invalid)?, claims.exp));
+            return Ok((self.signed(claims).ok_or(Invalid)?, claims.exp));
         }
         let load = self.load(&user, &id, app, now);
         let live = self.near.get(&id, now, load).await?.ok_or(NotAuthenticated::Invalid)?;
@@ -182,7 +182,7 @@ impl Sessions {
     }
 
     /// The session as its token alone tells it.
-    fn from_signature(&self, claims: &Claims) -> Option<Arc<Live>> {
+    fn signed(&self, claims: &Claims) -> Option<Arc<Live>> {
         let (user, id, token_id) = names(claims)?;
         let app = *self.apps.get(&user.appid)?;
         let session = Session::from_claims(user, id, token_id, claims);
@@ -201,7 +201,7 @@ impl Sessions {
             let good = !verdict.live.is_called_back() && now < verdict.until;
             return good.then(|| verdict.live.clone());
         }
-        let live = self.from_signature(claims)?;
+        let live = self.signed(claims)?;
         (!self.near.was_called_back(&live.session.id)).then_some(live)
     }
 

@@ -129,7 +129,7 @@ pub struct Failed {
 impl Failed {
     /// An answer that cannot be used; `what` describes it without quoting it.
     fn unusable(api: Api, what: &'static str) -> Self {
-        Self { refusal: answer::unusable(api, what), sent: true }
+        Self { refusal: unusable(api, what), sent: true }
     }
 
     /// Whether WeChat turned the call away for its access_token: it was not carried out.
@@ -270,7 +270,7 @@ impl Lost {
                 Reason::WechatUnavailable,
                 format!("{path} was asked and gave no answer: {what}"),
             ),
-            Self::Useless(what) => answer::unusable(api, what),
+            Self::Useless(what) => unusable(api, what),
         };
         Failed { refusal, sent }
     }

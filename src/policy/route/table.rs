@@ -135,10 +135,10 @@ fn conflicts(routes: &[Route], group: &[usize]) -> Vec<Conflict> {
     let mut found = Vec::new();
     for (index, &first) in group.iter().enumerate() {
         for &second in group.iter().skip(index + 1) {
-            if let (Some(one), Some(other)) = (routes.get(first), routes.get(second)) {
-                if both_win(one, other) {
-                    found.push(Conflict(first, second));
-                }
+            if let (Some(one), Some(other)) = (routes.get(first), routes.get(second))
+                && both_win(one, other)
+            {
+                found.push(Conflict(first, second));
             }
         }
     }

@@ -8,6 +8,8 @@ use wxgate::actions::exchange::Exchanges;
 use wxgate::clock::Clock;
 use wxgate::secret::Secret;
 use wxgate::session::Sessions;
+use wxgate::session::access_token::AccessTokens;
+use wxgate::session::key_ring::KeyRings;
 use wxgate::session::memory::MemoryStore;
 use wxgate::session::seal::{Purpose, Sealer};
 use wxgate::session::store::Store;
@@ -75,9 +77,12 @@ fn exchanges(
         cookie: None,
     };
     let apps = [AppId::parse(APPID).unwrap()];
-    let sessions = Arc::new(Sessions::new(&settings, &apps, store.clone(), clock.clone()));
+    let store: Arc<dyn Store> = store;
+    let sessions = Arc::new(Sessions::new(&settings, &apps, |_| store.clone(), clock.clone()));
     let base_url = wechat.url().parse().unwrap();
     let settings = WechatSettings { base_url, fallback_url: None, ..WechatSettings::default() };
     let client = Client::new(settings).unwrap();
-    Arc::new(Exchanges::new(client, sessions, store, sealer, clock))
+    let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));
+    let tokens = AccessTokens::new(client.clone(), store.clone(), sealer.clone(), clock);
+    Arc::new(Exchanges::new(client, sessions, store, sealer, rings, tokens))
 }
