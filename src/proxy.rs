@@ -126,7 +126,7 @@ impl ProxyHttp for Gateway {
             session.set_write_timeout(None);
         }
         if !response.status.is_informational() {
-            login_answer::conclude(response, ctx).await?;
+            login_answer::conclude(response, session.req_header().version, ctx).await?;
             avatar_later::conclude(response, ctx);
             respond::clean_upstream_answer(response, ctx)?;
         }

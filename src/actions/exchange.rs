@@ -31,8 +31,8 @@ use crate::wechat::user::{OpenId, User};
 
 /// For how long an outcome answers the same code. A lost answer is asked for again within seconds.
 const OUTCOME_KEPT: Duration = Duration::from_secs(60);
-/// For how long one replica may be at it; longer than any call to WeChat.
-const LEASE: Duration = Duration::from_secs(15);
+/// For how long one replica may be at it beyond the longest call to WeChat.
+const LEASE: Duration = Duration::from_secs(10);
 /// A login does not wait longer for a new session key.
 const RESET_WITHIN: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(50);
@@ -137,7 +137,7 @@ impl Parts {
         hash: [u8; 32],
     ) -> Result<LoggedIn, Refusal> {
         let key = Key::new(Kind::Exchange, &[&hash]);
-        let Some(known) = self.store.put_if_absent(&key, UNDER_WAY, LEASE).await? else {
+        let Some(known) = self.store.put_if_absent(&key, UNDER_WAY, self.lease()).await? else {
             let exchanged = self.client.code2session(app, code).await;
             let outcome = match exchanged {
                 Ok(login) => self.admit(app, &login).await,
@@ -158,9 +158,13 @@ impl Parts {
         self.recall(app, &hash, &outcome).await
     }
 
+    fn lease(&self) -> Duration {
+        self.client.longest_call() + LEASE
+    }
+
     /// Waits until the replica that took the code has an outcome, and gives it sealed.
     async fn wait(&self, key: &Key, mut known: Vec<u8>) -> Result<Option<Vec<u8>>, Refusal> {
-        let until = tokio::time::Instant::now() + LEASE;
+        let until = tokio::time::Instant::now() + self.lease();
         while known == UNDER_WAY {
             if tokio::time::Instant::now() > until {
                 return Ok(None);

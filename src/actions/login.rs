@@ -70,11 +70,18 @@ impl Logins {
         self.exchanges.log_in(app, code).await
     }
 
-    /// The answer to a login, in the protocol in which it came.
-    pub fn answer(&self, fields: &Fields, login: Result<LoggedIn, Refusal>) -> answer::Result {
+    /// The answer to a login, in the protocol in which it came. A Wafer client that sent its userinfo
+    /// sealed gets it opened.
+    pub fn answer(
+        &self,
+        fields: &Fields,
+        login: Result<LoggedIn, Refusal>,
+        userinfo: Option<Box<RawValue>>,
+    ) -> answer::Result {
         match login {
             Ok(logged_in) if fields.is_wafer() => {
-                Ok(self.with_cookie(Answer::json(&wafer_success(&logged_in)), &logged_in))
+                let answer = Answer::json_text(wafer_success(&logged_in, userinfo));
+                Ok(self.with_cookie(answer, &logged_in))
             }
             Ok(logged_in) => {
                 let answer = Answer::json(&self.success(&logged_in));
@@ -124,13 +131,16 @@ impl Logins {
 }
 
 /// wafer2-client-sdk takes a login for good only where there is a userinfo.
-fn wafer_success(logged_in: &LoggedIn) -> Value {
-    let mut userinfo = Map::new();
-    userinfo.insert("openId".to_owned(), logged_in.openid.as_str().into());
-    if let Some(unionid) = &logged_in.unionid {
-        userinfo.insert("unionId".to_owned(), unionid.as_str().into());
-    }
-    json!({ "code": 0, "data": { "skey": logged_in.token, "userinfo": userinfo } })
+fn wafer_success(logged_in: &LoggedIn, userinfo: Option<Box<RawValue>>) -> String {
+    let userinfo = userinfo.map_or_else(
+        || match &logged_in.unionid {
+            Some(unionid) => json!({ "openId": logged_in.openid, "unionId": unionid }).to_string(),
+            None => json!({ "openId": logged_in.openid }).to_string(),
+        },
+        |opened| opened.get().to_owned(),
+    );
+    let skey = Value::from(logged_in.token.as_str());
+    format!(r#"{{"code":0,"data":{{"skey":{skey},"userinfo":{userinfo}}}}}"#)
 }
 
 /// The SDK reads the body of a 200 only.

@@ -66,9 +66,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 
     let signals = Signals::catch().context("cannot watch signals")?;
     let app = app::build(settings, clock).await?;
-    if args.config.is_none() {
-        introduce(&app, &simulator);
-    }
+    introduce(&app, &simulator, args.config.is_none());
     serve(app, signals).await;
     Ok(())
 }
@@ -82,7 +80,7 @@ fn simulated(settings: &Settings, clock: &Clock) -> Options {
 }
 
 #[allow(clippy::print_stdout, reason = "it is what the command is for")]
-fn introduce(app: &app::App, simulator: &Simulator) {
+fn introduce(app: &app::App, simulator: &Simulator, own_routes: bool) {
     let gateway = app.addresses.first().map_or_else(String::new, ToString::to_string);
     let (wechat, admin) = (simulator.base_url(), app.admin_address);
     println!(
@@ -90,8 +88,11 @@ fn introduce(app: &app::App, simulator: &Simulator) {
 wxgate runs:  the gateway    http://{gateway}
               the simulator  {wechat}    (plays WeChat)
               health         http://{admin}/readyz
-
-Try it in another terminal:
+"#
+    );
+    if own_routes {
+        println!(
+            r#"Try it in another terminal:
 
   # 1. a login code, as wx.login gives it to the Mini Program
   CODE=$(curl -s '{wechat}/simulator/code?user=alice')
@@ -101,8 +102,10 @@ Try it in another terminal:
 
   # 3. call the API: the service behind the gateway sees who it is
   curl -s "http://{gateway}/api/hello" -H "Authorization: Bearer $TOKEN"
-
-Ctrl-C ends it.
 "#
-    );
+        );
+    } else {
+        println!("A login code:  curl '{wechat}/simulator/code?user=alice'\n");
+    }
+    println!("Ctrl-C ends it.\n");
 }

@@ -28,6 +28,7 @@ pub(super) fn read(session: &mut Section<'_>, shared: bool) -> Settings {
         revocation: session
             .key("revocation")
             .choice(&[("instant", Revocation::Instant), ("none", Revocation::None)])
+            .warn(|revocation| (*revocation == Revocation::None).then(without_revocation))
             .or(Revocation::Instant),
         on_store_outage: on_store_outage(session),
         open_data_max_age: Some(
@@ -37,6 +38,11 @@ pub(super) fn read(session: &mut Section<'_>, shared: bool) -> Settings {
         cookie: cookie(session, &sources),
         token_from: sources,
     }
+}
+
+fn without_revocation() -> Complaint {
+    Complaint::new("lets every token live to its end: a logout ends nothing")
+        .help("upstreams get no unionid and no claims, which only the session has")
 }
 
 fn times(session: &mut Section<'_>) -> (Duration, Duration) {

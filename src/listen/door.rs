@@ -142,14 +142,16 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Http2<A> {
 async fn refuse(mut stream: Stream, refusal: &Refusal) {
     debug!("a request was refused at the door: {refusal}");
     let request_id = new_request_id();
-    let body = refusal.body(request_id.to_str().unwrap_or_default());
+    let request_id = request_id.to_str().unwrap_or_default();
+    let body = refusal.body(request_id);
     let status = http::StatusCode::from_u16(refusal.status()).unwrap_or_default();
     let answer = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
-         Cache-Control: no-store\r\nConnection: close\r\n\r\n{body}",
+         Cache-Control: no-store\r\nX-Request-Id: {}\r\nConnection: close\r\n\r\n{body}",
         status.as_str(),
         status.canonical_reason().unwrap_or_default(),
         body.len(),
+        request_id,
     );
     // A client that is gone is not told.
     if stream.write_all(answer.as_bytes()).await.is_ok() {

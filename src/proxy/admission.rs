@@ -16,7 +16,7 @@ use crate::session::bearer::{self, Bearer};
 pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<(), Refusal> {
     let state = ctx.state.clone();
     let admitted = check_head(session, ctx, &state);
-    if admitted.is_err() {
+    if admitted.as_ref().is_err_and(|refusal| refusal.reason == Reason::BadRequest) {
         // Whoever sends what can be read in two ways gets no second request on this connection.
         session.set_keepalive(None);
     }

@@ -44,19 +44,20 @@ pub struct Context {
 #[derive(Debug)]
 pub(super) struct Replacement {
     pub(super) body: Bytes,
-    /// Whether it is JSON of the gateway's own, and the request a POST of it.
-    pub(super) json: bool,
+    /// The fields that are in JSON of the gateway's own now, and no more in the query; none where the
+    /// request goes on as it came.
+    pub(super) taken: Option<&'static [&'static str]>,
 }
 
 impl Replacement {
     /// JSON in place of what the client sent.
-    pub(super) fn json(body: String) -> Self {
-        Self { body: body.into(), json: true }
+    pub(super) fn json(body: String, taken: &'static [&'static str]) -> Self {
+        Self { body: body.into(), taken: Some(taken) }
     }
 
     /// What the client sent, which was read already.
     pub(super) fn unchanged(body: Bytes) -> Self {
-        Self { body, json: false }
+        Self { body, taken: None }
     }
 }
 

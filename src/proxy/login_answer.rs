@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, SET_COOKIE, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderValue, Version};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use serde_json::Value;
@@ -75,7 +77,11 @@ impl LoginUnderWay {
 }
 
 /// Takes the upstream's word from its answer: the session ends, or keeps the claims.
-pub(super) async fn conclude(response: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+pub(super) async fn conclude(
+    response: &mut ResponseHeader,
+    client: Version,
+    ctx: &mut Context,
+) -> Result<()> {
     let (Some(login), Some(live)) = (&mut ctx.login, &ctx.live) else { return Ok(()) };
     let sessions = &ctx.state.sessions;
     if response.status.as_u16() >= 400 {
@@ -95,7 +101,11 @@ pub(super) async fn conclude(response: &mut ResponseHeader, ctx: &mut Context) -
     if login.rewrites_body() && json {
         login.body = Some(BytesMut::new());
         response.remove_header(&CONTENT_LENGTH);
-        response.insert_header(http::header::TRANSFER_ENCODING, "chunked")?;
+        if client == Version::HTTP_11 {
+            // The upstream may have spoken HTTP/1.0, which has no chunks.
+            response.set_version(Version::HTTP_11);
+            response.insert_header(TRANSFER_ENCODING, "chunked")?;
+        }
     }
     Ok(())
 }

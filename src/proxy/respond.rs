@@ -13,7 +13,6 @@ use tracing::{debug, warn};
 
 use super::Context;
 use crate::actions::answer::Answer;
-use crate::identity::forwarded::X_REQUEST_ID;
 use crate::refusal::Refusal;
 
 /// Writes the answer of an action.
@@ -61,7 +60,7 @@ fn report(ctx: &Context, refusal: &Refusal) {
 fn head(status: u16, ctx: &Context) -> Result<ResponseHeader> {
     let mut header = ResponseHeader::build(status, Some(8))?;
     header.insert_header(CACHE_CONTROL, "no-store")?;
-    header.insert_header(X_REQUEST_ID, ctx.request_id.clone())?;
+    header.insert_header("X-Request-Id", ctx.request_id.clone())?;
     Ok(header)
 }
 
@@ -87,5 +86,5 @@ pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context
     if let Some(login) = &ctx.login {
         login.write_headers(response)?;
     }
-    response.insert_header(X_REQUEST_ID, ctx.request_id.clone())
+    response.insert_header("X-Request-Id", ctx.request_id.clone())
 }

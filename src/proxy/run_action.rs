@@ -13,14 +13,16 @@ use super::context::Replacement;
 use super::login_answer::LoginUnderWay;
 use super::{Context, State, action_body};
 use crate::actions::answer::Answer;
+use crate::actions::exchange::LoggedIn;
 use crate::actions::fields::Fields;
-use crate::actions::login::Logins;
+use crate::actions::login::{self, Logins};
 use crate::actions::profile::{Finding, ProfileInput};
 use crate::actions::{logout, open_data, refresh, session};
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
 use crate::session::Live;
 use crate::wechat::app::App;
+use crate::wechat::open_data::Kind;
 
 /// Runs the action of the request's route; none where the request goes on to an upstream.
 pub(super) async fn run(
@@ -78,14 +80,36 @@ async fn log_in(
     match login {
         Ok(logged_in) if ctx.upstream.is_some() => {
             ctx.live = Some(state.sessions.authenticate(logged_in.token()).await?);
-            ctx.replacement =
-                Some(Replacement::json(state.logins.for_upstream(fields, &logged_in)?));
+            let body = state.logins.for_upstream(fields, &logged_in)?;
+            ctx.replacement = Some(Replacement::json(body, &login::FIELDS));
             let cookie = state.logins.cookie(&logged_in);
             let token_at = route.token_at.clone();
             ctx.login = Some(LoginUnderWay::new(logged_in.token().to_owned(), cookie, token_at));
             Ok(None)
         }
-        login => state.logins.answer(fields, login).map(Some),
+        login => {
+            let userinfo = match &login {
+                Ok(logged_in) if fields.is_wafer() => userinfo(state, fields, logged_in).await?,
+                _ => None,
+            };
+            state.logins.answer(fields, login, userinfo).map(Some)
+        }
+    }
+}
+
+/// What a Wafer client has sent sealed with its login. It was often made with the key before, which the
+/// gateway never had: then the login stands without it.
+async fn userinfo(
+    state: &State,
+    fields: &Fields,
+    logged_in: &LoggedIn,
+) -> Result<Option<Box<RawValue>>, Refusal> {
+    let Some(sealed) = open_data::sealed(fields)? else { return Ok(None) };
+    let live = state.sessions.authenticate(logged_in.token()).await?;
+    match state.opener.open_sealed(&live.session, &sealed, Kind::Any).await {
+        Ok(opened) => Ok(Some(opened)),
+        Err(refusal) if refusal.reason == Reason::SessionKeyStale => Ok(None),
+        Err(refusal) => Err(refusal),
     }
 }
 
@@ -95,7 +119,7 @@ fn found_out(ctx: &mut Context, fields: &Fields, name: &str, found: &RawValue) -
         return Some(Answer::json_text(found.get().to_owned()));
     }
     let body = fields.for_upstream(&open_data::FIELDS, &[(name, found)]);
-    ctx.replacement = Some(Replacement::json(body));
+    ctx.replacement = Some(Replacement::json(body, &open_data::FIELDS));
     None
 }
 

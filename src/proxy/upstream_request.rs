@@ -72,7 +72,7 @@ fn remove_cookie(headers: &mut HeaderMap, name: &str) {
     }
 }
 
-/// The canonical path, and the query without tokens.
+/// The canonical path, and the query without tokens and without what an action has taken from it.
 fn rewrite_target(
     client_request: &RequestHeader,
     request: &mut RequestHeader,
@@ -82,18 +82,19 @@ fn rewrite_target(
     let mut parts = target.splitn(2, |byte| *byte == b'?');
     let path = parts.next().unwrap_or_default();
     let query = parts.next();
-    let is_removed = !ctx.state.identity.forwards_token();
-    let token_parameters = ctx.tokens_at.iter().filter_map(|source| match source {
-        TokenSource::Query(name) if is_removed => Some(name),
+    let keeps_token = ctx.state.identity.forwards_token();
+    let tokens = ctx.tokens_at.iter().filter_map(|source| match source {
+        TokenSource::Query(name) if !keeps_token => Some(name.as_str()),
         _ => None,
     });
-    let mut token_parameters = token_parameters.peekable();
-    if ctx.rewritten_path.is_none() && token_parameters.peek().is_none() {
+    let taken = ctx.replacement.as_ref().and_then(|replacement| replacement.taken);
+    let mut removed = tokens.chain(taken.into_iter().flatten().copied()).peekable();
+    if ctx.rewritten_path.is_none() && removed.peek().is_none() {
         return Ok(());
     }
     let mut target = ctx.rewritten_path.as_ref().map_or(path, |path| path.as_bytes()).to_vec();
     let mut query = query.map(<[u8]>::to_vec);
-    for name in token_parameters {
+    for name in removed {
         query = query.and_then(|query| {
             query_without(&String::from_utf8_lossy(&query), name).map(String::into_bytes)
         });
@@ -122,7 +123,7 @@ fn set_body(parts: &mut Parts, ctx: &Context) {
     if let Some(replacement) = &ctx.replacement {
         headers.remove(TRANSFER_ENCODING);
         headers.insert(CONTENT_LENGTH, replacement.body.len().into());
-        if replacement.json {
+        if replacement.taken.is_some() {
             parts.method = Method::POST;
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }

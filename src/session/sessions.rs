@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use ring::digest::{SHA256, digest};
 
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
@@ -19,8 +18,8 @@ use crate::wechat::user::{OpenId, UnionId, User};
 
 /// However live the invalidations are, no cached session is believed for longer.
 const CACHED_SECONDS: u64 = 30;
-/// Tokens whose verdict is remembered. About 100 bytes each.
-const VERDICTS: usize = 100_000;
+/// Tokens whose verdict is remembered. About 600 bytes each.
+const VERDICTS: usize = 50_000;
 
 /// The sessions of the gateway.
 #[derive(Debug)]
@@ -28,8 +27,9 @@ pub struct Sessions {
     store: Arc<dyn Store>,
     tokens: Tokens,
     near: Arc<NearCache>,
-    /// By the hash of a token's bytes: what its verification gave, so that it is done once.
-    verdicts: Cache<[u8; 32], Arc<Verdict>>,
+    /// By token: what its verification gave, so that it is done once. The map's hash is keyed by chance,
+    /// so that nobody can aim at an entry and time the comparison.
+    verdicts: Cache<Box<str>, Arc<Verdict>>,
     apps: HashMap<AppId, usize>,
     clock: Clock,
     idle: Duration,
@@ -141,8 +141,7 @@ impl Sessions {
     /// The session that a token names.
     pub async fn authenticate(&self, token: &str) -> Result<Arc<Live>, NotAuthenticated> {
         let now = self.clock.now();
-        let hash = hash(token);
-        if let Some(verdict) = self.verdicts.get(&hash) {
+        if let Some(verdict) = self.verdicts.get(token) {
             let live = &verdict.live;
             if live.is_live() && now < live.stale_from && now < verdict.until {
                 self.renew_when_due(live, now);
@@ -152,11 +151,11 @@ impl Sessions {
         let claims = self.tokens.verify(token, now)?;
         let (live, until) = match self.look_up(&claims, now).await {
             Err(NotAuthenticated::Unavailable(error)) => {
-                return self.without_store(&hash, &claims, now).ok_or_else(|| error.into());
+                return self.without_store(token, &claims, now).ok_or_else(|| error.into());
             }
             looked_up => looked_up?,
         };
-        self.verdicts.insert(hash, Arc::new(Verdict { live: live.clone(), until }));
+        self.verdicts.insert(token.into(), Arc::new(Verdict { live: live.clone(), until }));
         self.renew_when_due(&live, now);
         Ok(live)
     }
@@ -191,13 +190,13 @@ impl Sessions {
 
     /// What a token is worth while the store cannot be asked: nothing, or for some time its signature,
     /// unless its session is known here to have ended.
-    fn without_store(&self, hash: &[u8; 32], claims: &Claims, now: u64) -> Option<Arc<Live>> {
+    fn without_store(&self, token: &str, claims: &Claims, now: u64) -> Option<Arc<Live>> {
         let OnStoreOutage::AllowSigned(grace) = self.on_store_outage else { return None };
         let answered = self.store_answered.load(Ordering::Relaxed);
         if now >= answered.saturating_add(grace.as_secs()) {
             return None;
         }
-        if let Some(verdict) = self.verdicts.get(hash) {
+        if let Some(verdict) = self.verdicts.get(token) {
             let good = !verdict.live.is_called_back() && now < verdict.until;
             return good.then(|| verdict.live.clone());
         }
@@ -301,12 +300,6 @@ impl Sessions {
         }
         Ok(ended.len())
     }
-}
-
-fn hash(token: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    bytes
 }
 
 fn names(claims: &Claims) -> Option<(User, SessionId, TokenId)> {

@@ -181,6 +181,11 @@ impl Client {
         Ok(Self { http, settings })
     }
 
+    /// How long a call may take, the turn to the fallback address included.
+    pub fn longest_call(&self) -> Duration {
+        2 * self.settings.timeout
+    }
+
     /// Makes the call and gives the JSON of the answer, which holds no errcode other than 0.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Failed> {
         self.call_for_text(call).await.map(|(answer, _)| answer)

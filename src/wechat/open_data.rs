@@ -89,9 +89,9 @@ pub struct Expectation<'a> {
 /// A kind of open data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Whatever WeChat seals.
+    /// Whatever WeChat seals. Where a phone number is in it, its three spellings must agree.
     Any,
-    /// A phone number, whose three spellings must agree.
+    /// A phone number.
     Phone,
 }
 
@@ -194,7 +194,7 @@ impl Expected {
             & is(value(APPID), self.appid)
             & age::fits(value(TIMESTAMP), self.max_age, self.now)
             & (is(value(OPENID), self.openid) | value(OPENID).is_empty() | self.any_openid)
-            & (phone | self.any_kind)
+            & (phone | (self.any_kind & value(PHONE).is_empty()))
     }
 }
 
