@@ -122,6 +122,9 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> Result<()> {
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            if !session.is_upgrade_req() {
+                return Err(failure::refused(failure::unasked_tunnel(ctx)));
+            }
             session.set_read_timeout(None);
             session.set_write_timeout(None);
         }
@@ -155,6 +158,25 @@ impl ProxyHttp for Gateway {
     ) -> Box<Error> {
         // No byte was sent, so that even a POST may go to another server.
         error.set_retry(ctx.may_try_again());
+        error
+    }
+
+    /// Once more where a kept connection gave nothing back, and the request does the same twice as once.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        ctx: &mut Context,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let may = ctx.may_try_again()
+            && session.req_header().method.is_idempotent()
+            && !session.as_ref().retry_buffer_truncated();
+        match may {
+            true => error.retry.decide_reuse(client_reused),
+            false => error.set_retry(false),
+        }
         error
     }
 

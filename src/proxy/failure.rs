@@ -12,6 +12,12 @@ pub(super) fn refused(refusal: Refusal) -> Box<Error> {
     Error::because(ErrorType::new(REFUSED), "", refusal)
 }
 
+/// The refusal for a 101 to a request that asked for no other protocol: what follows would be read as
+/// HTTP by one side and not by the other (CVE-2026-2833 and its like).
+pub(super) fn unasked_tunnel(ctx: &Context) -> Refusal {
+    blame_upstream(Reason::UpstreamError, "it switched protocols and nobody had asked", ctx)
+}
+
 /// The refusal that an error comes to; none where the client is gone.
 pub(super) fn refusal(error: &Error, ctx: &Context) -> Option<Refusal> {
     if let Some(refusal) = error.root_cause().downcast_ref::<Refusal>() {
@@ -53,6 +59,10 @@ fn of_upstream(error: &Error, ctx: &Context) -> Refusal {
         }
         _ => (Reason::UpstreamError, "it answered in a way that is not HTTP"),
     };
+    blame_upstream(reason, what, ctx)
+}
+
+fn blame_upstream(reason: Reason, what: &str, ctx: &Context) -> Refusal {
     let upstream = ctx.upstream.as_ref().map_or("-", |upstream| upstream.settings.name.as_str());
     let address =
         ctx.target.as_ref().map_or_else(String::new, |target| format!(" at {}", target.address));
