@@ -64,7 +64,10 @@ async fn read(stream: &mut Stream, limits: &Limits, http2: bool) -> std::io::Res
                 return Ok(refused.map_or(Beginning::Http1(head), Beginning::Refused));
             }
             Ok(None) if head.len() > limits.header_size + limits.uri_length => {
-                return Ok(Beginning::Refused(Reason::HeadersTooLarge.into()));
+                let in_request_line = checked == 0;
+                let reason =
+                    if in_request_line { Reason::UriTooLong } else { Reason::HeadersTooLarge };
+                return Ok(Beginning::Refused(reason.into()));
             }
             Ok(None) => {}
             Err(refusal) => return Ok(Beginning::Refused(refusal)),
