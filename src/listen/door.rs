@@ -5,6 +5,7 @@
 //! where the deadline of a head, the strict reading of it and the cap on connections are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora_core::apps::{
@@ -13,7 +14,7 @@ use pingora_core::apps::{
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
 use super::head::{self, Beginning};
@@ -21,6 +22,9 @@ use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::in_flight::InFlight;
 use crate::policy::limits::Limits;
 use crate::refusal::Refusal;
+
+/// For how long a client may go on sending what is no longer read, so that it comes to read its answer.
+pub const LINGER: Duration = Duration::from_secs(1);
 
 /// Holds connections for a handler of requests.
 #[derive(Debug)]
@@ -156,5 +160,9 @@ async fn refuse(mut stream: Stream, refusal: &Refusal) {
     // A client that is gone is not told.
     if stream.write_all(answer.as_bytes()).await.is_ok() {
         let _ = AsyncWriteExt::shutdown(&mut stream).await;
+        // Closing on bytes that nobody read is a reset, which can overtake the answer.
+        let mut unread = [0; 4 << 10];
+        let rest = async { while matches!(stream.read(&mut unread).await, Ok(1..)) {} };
+        let _ = tokio::time::timeout(LINGER, rest).await;
     }
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER, SET_COOKIE,
-    WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER,
+    SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{Method, StatusCode};
 use pingora_error::Result;
@@ -13,6 +13,8 @@ use tracing::{debug, warn};
 
 use super::Context;
 use crate::actions::answer::Answer;
+use crate::listen::LINGER;
+use crate::policy::limits::ACTION_BODY_SIZE;
 use crate::refusal::Refusal;
 
 /// Writes the answer of an action.
@@ -65,12 +67,36 @@ fn head(status: u16, ctx: &Context) -> Result<ResponseHeader> {
 }
 
 async fn write(session: &mut Session, header: ResponseHeader, body: String) -> Result<()> {
+    let closing = settle_unread_body(session);
     let no_body = body.is_empty() || session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(header), no_body).await?;
     if !no_body {
         session.write_response_body(Some(Bytes::from(body)), true).await?;
     }
+    if closing {
+        let rest = async { while let Ok(Some(_)) = session.read_request_body().await {} };
+        let _ = tokio::time::timeout(LINGER, rest).await;
+    }
     Ok(())
+}
+
+/// The client may still be sending a body that nobody reads. A small one is read to its end, so that the
+/// connection goes on; whoever has more of it, or says no length, is closed (CVE-2025-4366), a moment
+/// later, so that no reset overtakes the answer. Whether it is.
+fn settle_unread_body(session: &mut Session) -> bool {
+    let downstream = session.as_downstream_mut();
+    if downstream.is_http2() || downstream.is_body_done() {
+        return false;
+    }
+    let headers = &downstream.req_header().headers;
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let is_small = length.is_some_and(|length: u64| length <= ACTION_BODY_SIZE);
+    if is_small && !headers.contains_key(EXPECT) {
+        downstream.set_total_drain_timeout(Some(LINGER));
+        return false;
+    }
+    downstream.set_keepalive(None);
+    true
 }
 
 /// Takes from an upstream's answer what only the gateway may say, and names the request.

@@ -30,7 +30,12 @@ pub(super) async fn run(
     ctx: &mut Context,
 ) -> Result<Option<Answer>, Refusal> {
     let state = ctx.state.clone();
-    let body = action_body::read(session, ctx).await?;
+    let body = action_body::read(session, ctx).await;
+    if body.is_err() {
+        // Nobody can say where the next request would begin.
+        session.set_keepalive(None);
+    }
+    let body = body?;
     let head: &Parts = session.req_header().as_ref();
     let (query, headers) = (head.uri.query(), &head.headers);
     let answer = match ctx.action() {
