@@ -4,11 +4,11 @@
 //! having tested anything.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// npm without what only a developer wants of it.
 pub(crate) const NPM_INSTALL: [&str; 5] =
@@ -34,14 +34,19 @@ pub(crate) async fn installed(folder: &TempDir, install: &[&str]) -> bool {
     };
     let what =
         format!("cannot install the client library with `{}`:\n{failure}", install.join(" "));
+    missing(&what, install[0]);
+    false
+}
+
+/// Fails; returns only where the tester has allowed it to be missing.
+fn missing(what: &str, tool: &str) {
     if std::env::var_os("WXGATE_TESTS_SKIP_EXTERNAL").is_some_and(|value| value == "1") {
-        eprintln!("\n!!!! NOT TESTED against an independent client: {what}\n");
-        return false;
+        eprintln!("\n!!!! NOT TESTED against a program of others: {what}\n");
+        return;
     }
     panic!(
-        "{what}\nInstall {} and give it a registry, or set WXGATE_TESTS_SKIP_EXTERNAL=1 to go on \
-         without this test.",
-        install[0]
+        "{what}\nInstall {tool} and give it a registry, or set WXGATE_TESTS_SKIP_EXTERNAL=1 to go on \
+         without this test."
     );
 }
 
@@ -69,4 +74,16 @@ fn command(folder: &TempDir, words: &[&str]) -> Command {
 fn shown(output: &Output) -> String {
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// Starts a script that goes on, with its output piped; none where the tester has allowed its
+/// interpreter to be missing. It is killed when it is dropped.
+pub(crate) fn start(folder: &TempDir, script: &[&str]) -> Option<Child> {
+    match command(folder, script).stdout(Stdio::piped()).spawn() {
+        Ok(child) => Some(child),
+        Err(error) => {
+            missing(&format!("{} does not run: {error}", script[0]), script[0]);
+            None
+        }
+    }
 }
