@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use door::{Door, LINGER};
+pub use door::Door;
 pub use sockets::{Listening, NotBound, listen};
 
 /// The `[server]` table.

@@ -5,7 +5,6 @@
 //! where the deadline of a head, the strict reading of it and the cap on connections are.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora_core::apps::{
@@ -20,11 +19,8 @@ use tracing::debug;
 use super::head::{self, Beginning};
 use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::in_flight::InFlight;
-use crate::policy::limits::Limits;
+use crate::policy::limits::{LINGER, Limits};
 use crate::refusal::Refusal;
-
-/// For how long a client may go on sending what is no longer read, so that it comes to read its answer.
-pub const LINGER: Duration = Duration::from_secs(1);
 
 /// Holds connections for a handler of requests.
 #[derive(Debug)]

@@ -40,3 +40,6 @@ impl Default for Limits {
 
 /// The body of a request to one of the gateway's own actions: a code or a few KiB of encryptedData.
 pub const ACTION_BODY_SIZE: u64 = 64 << 10;
+
+/// For how long a client may go on sending what is no longer read, so that it comes to read its answer.
+pub const LINGER: Duration = Duration::from_secs(1);

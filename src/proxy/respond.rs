@@ -13,8 +13,7 @@ use tracing::{debug, warn};
 
 use super::Context;
 use crate::actions::answer::Answer;
-use crate::listen::LINGER;
-use crate::policy::limits::ACTION_BODY_SIZE;
+use crate::policy::limits::{ACTION_BODY_SIZE, LINGER};
 use crate::refusal::Refusal;
 
 /// Writes the answer of an action.
