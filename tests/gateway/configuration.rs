@@ -160,7 +160,8 @@ async fn a_secret_is_read_from_its_own_file() {
 
 #[tokio::test]
 async fn a_variable_that_is_not_set_has_its_default() {
-    let app = "appid = \"wx0123456789abcdef\"\nsecret = \"${UNSET:-0123456789abcdef0123456789abcdef}\"";
+    let app =
+        "appid = \"wx0123456789abcdef\"\nsecret = \"${UNSET:-0123456789abcdef0123456789abcdef}\"";
     let gateway = Gateway::with(Config::default().table("apps.shop", app)).await;
     gateway.log_in("alice").await;
 }

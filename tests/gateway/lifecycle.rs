@@ -73,7 +73,10 @@ async fn after_sigterm_it_is_not_ready_and_accepts_and_then_ends_in_order() {
     house.process.signal("TERM");
     house.until_not_ready().await;
     let reason = house.readiness().await.json();
-    assert_eq!((&reason["ready"], &reason["blocked"]["gateway"]), (&false.into(), &"stopping".into()));
+    assert_eq!(
+        (&reason["ready"], &reason["blocked"]["gateway"]),
+        (&false.into(), &"stopping".into())
+    );
     let livez = Wire::ask(house.process.admin, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(livez.status, 200);
     // The lame-duck time: new connections are served, and told to go elsewhere next time.

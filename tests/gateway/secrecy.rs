@@ -131,8 +131,9 @@ impl House {
 async fn nothing_secret_comes_out_while_wechat_and_the_upstream_fail() {
     let mut house = House::open().await;
     let token = house.log_in().await;
-    let mut effects: Vec<_> =
-        [-1, 40029, 40163, 40226, 45011, 40013, 40125, 40164, 99999].map(|errcode| Effect::Errcode(errcode, None)).to_vec();
+    let mut effects: Vec<_> = [-1, 40029, 40163, 40226, 45011, 40013, 40125, 40164, 99999]
+        .map(|errcode| Effect::Errcode(errcode, None))
+        .to_vec();
     // WeChat quotes what it was asked.
     let quoting = format!("invalid secret {SECRET}, rid: 6129ee10-272863a4-64d75414");
     effects.push(Effect::Errcode(40125, Some(quoting)));
@@ -161,13 +162,16 @@ async fn nothing_secret_comes_out_while_wechat_and_the_upstream_fail() {
     house.upstream.on("/api/reset", Reply::reset());
     house.upstream.on("/api/nonsense", Reply::bytes("nonsense\r\n\r\n").then_close());
     house.upstream.on("/api/silent", Reply::silence());
-    for path in ["/api/silent", "/api/reset", "/api/nonsense", "/api/sound", "/session", "/unknown"] {
+    for path in ["/api/silent", "/api/reset", "/api/nonsense", "/api/sound", "/session", "/unknown"]
+    {
         let head = format!("{path} HTTP/1.1\r\nHost: a\r\n");
         house.ask(format!("GET {head}Authorization: Bearer {token}\r\n\r\n")).await;
         house.ask(format!("POST {head}X-WX-Skey: {token}\r\nContent-Length: 0\r\n\r\n")).await;
         house.ask(format!("GET {head}Cookie: t={token}\r\n\r\n")).await;
         house.ask(format!("GET {path}?t={token} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
-        house.ask(format!("GET {head}Authorization: Bearer {token}\r\nX-WX-Skey: {token}\r\n\r\n")).await;
+        house
+            .ask(format!("GET {head}Authorization: Bearer {token}\r\nX-WX-Skey: {token}\r\n\r\n"))
+            .await;
         house.ask(format!("GET {head}Bad Line {token}\r\n\r\n")).await;
         house.ask(format!("GET {path}/%zz{token} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         house.ask(format!("GET {head}Authorization: Bearer {token}x\r\n\r\n")).await;
