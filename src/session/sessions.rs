@@ -10,7 +10,7 @@ use quick_cache::sync::Cache;
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
 use super::store::{Invalidations, Store, Unavailable};
-use super::token::{Claims, Invalid, Tokens};
+use super::token::{Claims, Invalid, MAX_LENGTH, Tokens};
 use super::{OnStoreOutage, Revocation, Settings};
 use crate::clock::Clock;
 use crate::wechat::app::AppId;
@@ -140,6 +140,9 @@ impl Sessions {
 
     /// The session that a token names.
     pub async fn authenticate(&self, token: &str) -> Result<Arc<Live>, NotAuthenticated> {
+        if token.len() > MAX_LENGTH {
+            return Err(NotAuthenticated::Invalid);
+        }
         let now = self.clock.now();
         if let Some(verdict) = self.verdicts.get(token) {
             let live = &verdict.live;

@@ -11,7 +11,7 @@ pub(super) use key::decode_base64;
 pub use key::{BadKey, SigningKey};
 
 /// Longer tokens are turned away unread: ours are below 400 bytes with any key but RSA.
-const MAX_LENGTH: usize = 4 << 10;
+pub(super) const MAX_LENGTH: usize = 4 << 10;
 const ISSUER: &str = "wxgate";
 /// Between the clocks of replicas.
 const LEEWAY_SECONDS: u64 = 60;
