@@ -43,7 +43,7 @@ async fn noauth_wrongpass_and_noperm() {
 async fn loading() {
     let mut server = Server::with(&[
         "--key-load-delay",
-        "2000",
+        "3000",
         "--loading-process-events-interval-bytes",
         "1024",
     ])
@@ -56,7 +56,7 @@ async fn loading() {
     }
     filling.exec_async(&mut server.connection().await).await.unwrap();
     server.command::<()>(&["SAVE"]).await;
-    server.restart().await;
+    server.begin_restart();
     gate.says(&["LOADING"]).await;
     assert!(gate.knows(&session).await.is_err(), "not known is not the same as not there");
     assert!(!gate.is_live());

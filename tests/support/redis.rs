@@ -195,10 +195,15 @@ impl Server {
         }
     }
 
-    /// Starts it again where it was.
-    pub(crate) async fn restart(&mut self) {
+    /// Starts it again, and does not wait until it answers.
+    pub(crate) fn begin_restart(&mut self) {
         self.kill();
         self.spawn();
+    }
+
+    /// Starts it again where it was.
+    pub(crate) async fn restart(&mut self) {
+        self.begin_restart();
         assert!(self.is_up().await, "redis-server does not come back: {}", self.log());
     }
 
