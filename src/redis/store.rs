@@ -56,7 +56,7 @@ impl Store for RedisStore {
         question.get(&key).pttl(&key);
         let (value, left): (Option<Vec<u8>>, i64) = self.link.pipeline(&question).await?;
         // Between the two it may have run out.
-        let Ok(left @ 1..) = u64::try_from(left) else { return Ok(None) };
+        let Ok(left) = u64::try_from(left) else { return Ok(None) };
         let decode = |value: &[u8]| codec::decode_session(user, id, value);
         let session = value.and_then(|value| self.readable("session", &value, decode));
         Ok(session.map(|session| (session, Duration::from_millis(left))))
