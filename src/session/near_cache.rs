@@ -3,10 +3,11 @@
 //! What is cached may be wrong from the moment when the store changes, so every entry can be called
 //! back: [`Invalidations::forget`] also reaches those who hold the entry, by its mark. A load that an
 //! invalidation overtakes is used once and not kept (quick_cache: one `remove` for each invalidation
-//! makes the insert of a caller that is loading fail).
+//! makes the insert of a caller that is loading fail). Where anything may have changed, the era ends: of
+//! what was loaded in an earlier one, by whoever it is held, nothing is current any more.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::HeaderValue;
 use quick_cache::sync::Cache;
@@ -16,13 +17,6 @@ use super::store::Invalidations;
 
 /// Sessions held at one time. About 1 KiB each.
 const CAPACITY: usize = 100_000;
-/// Nobody has called it back.
-const LIVE: u8 = 0;
-/// It may have changed unheard of: it serves while the store cannot be asked, if the operator says so.
-const DOUBTED: u8 = 1;
-/// It has changed or ended.
-const CALLED_BACK: u8 = 2;
-
 /// The sessions that this process knows.
 #[derive(Debug)]
 pub(super) struct NearCache {
@@ -30,6 +24,7 @@ pub(super) struct NearCache {
     called_back: Cache<SessionId, ()>,
     /// Whether changes in the store are heard of.
     heard: AtomicBool,
+    era: AtomicU64,
 }
 
 /// A session as it was when it was loaded, with what requests need of it made ready.
@@ -43,7 +38,10 @@ pub struct Live {
     pub openid: HeaderValue,
     /// The unionid as a header value, where there is one.
     pub unionid: Option<HeaderValue>,
-    mark: AtomicU8,
+    /// Whether it is known to have changed or ended.
+    called_back: AtomicBool,
+    /// The era that its load began in.
+    era: u64,
     /// From when on the store should be asked again, in seconds since 1970.
     pub(super) stale_from: u64,
     /// From when on the store should be told that the session is in use.
@@ -54,6 +52,7 @@ impl Live {
     pub(super) fn new(
         session: Session,
         app: usize,
+        era: u64,
         stale_from: u64,
         renew_from: u64,
     ) -> Option<Self> {
@@ -63,29 +62,13 @@ impl Live {
             None => None,
         };
         let renew_from = AtomicU64::new(renew_from);
-        Some(Self {
-            session,
-            app,
-            openid,
-            unionid,
-            mark: AtomicU8::new(LIVE),
-            stale_from,
-            renew_from,
-        })
-    }
-
-    /// Whether nobody has called it back: the session has not ended and not changed.
-    pub fn is_live(&self) -> bool {
-        self.mark.load(Ordering::Acquire) == LIVE
+        let called_back = AtomicBool::new(false);
+        Some(Self { session, app, openid, unionid, called_back, era, stale_from, renew_from })
     }
 
     /// Whether it is known to have changed or ended.
     pub(super) fn is_called_back(&self) -> bool {
-        self.mark.load(Ordering::Acquire) == CALLED_BACK
-    }
-
-    fn mark(&self, mark: u8) {
-        self.mark.fetch_max(mark, Ordering::Release);
+        self.called_back.load(Ordering::Acquire)
     }
 }
 
@@ -95,6 +78,7 @@ impl NearCache {
             sessions: Cache::new(CAPACITY),
             called_back: Cache::new(CAPACITY),
             heard: AtomicBool::new(true),
+            era: AtomicU64::new(0),
         }
     }
 
@@ -106,7 +90,7 @@ impl NearCache {
         load: impl Future<Output = Result<Option<Live>, E>>,
     ) -> Result<Option<Arc<Live>>, E> {
         if let Some(known) = self.sessions.get(id) {
-            if known.is_live() && now < known.stale_from {
+            if self.is_current(&known, now) {
                 return Ok(Some(known));
             }
             self.sessions.remove_if(id, |entry| Arc::ptr_eq(entry, &known));
@@ -116,21 +100,30 @@ impl NearCache {
             Err(guard) => {
                 let Some(loaded) = load.await? else { return Ok(None) };
                 let loaded = Arc::new(loaded);
-                if !self.is_heard() || guard.insert(loaded.clone()).is_err() {
-                    loaded.mark(DOUBTED);
+                if guard.insert(loaded.clone()).is_err() {
+                    loaded.called_back.store(true, Ordering::Release);
                 }
                 Ok(Some(loaded))
             }
         }
     }
 
+    /// Whether a session still is what it was when it was loaded, as far as can be known here.
+    pub(super) fn is_current(&self, live: &Live, now: u64) -> bool {
+        !live.is_called_back()
+            && live.era == self.era()
+            && now < live.stale_from
+            && self.heard.load(Ordering::Acquire)
+    }
+
+    /// What a load has to note before it asks the store.
+    pub(super) fn era(&self) -> u64 {
+        self.era.load(Ordering::Acquire)
+    }
+
     /// Whether a session was called back here not long ago.
     pub(super) fn was_called_back(&self, id: &SessionId) -> bool {
         self.called_back.get(id).is_some()
-    }
-
-    fn is_heard(&self) -> bool {
-        self.heard.load(Ordering::Acquire)
     }
 }
 
@@ -138,14 +131,13 @@ impl Invalidations for NearCache {
     fn forget(&self, id: &SessionId) {
         self.called_back.insert(id.clone(), ());
         if let Some((_, known)) = self.sessions.remove(id) {
-            known.mark(CALLED_BACK);
+            known.called_back.store(true, Ordering::Release);
         }
     }
 
     fn forget_all(&self) {
-        for (_, known) in self.sessions.drain() {
-            known.mark(DOUBTED);
-        }
+        self.era.fetch_add(1, Ordering::Release);
+        self.sessions.clear();
     }
 
     fn live(&self, live: bool) {

@@ -146,7 +146,7 @@ impl Sessions {
         let now = self.clock.now();
         if let Some(verdict) = self.verdicts.get(token) {
             let live = &verdict.live;
-            if live.is_live() && now < live.stale_from && now < verdict.until {
+            if self.near.is_current(live, now) && now < verdict.until {
                 self.renew_when_due(live, now);
                 return Ok(live.clone());
             }
@@ -188,7 +188,7 @@ impl Sessions {
         let (user, id, token_id) = names(claims)?;
         let app = *self.apps.get(&user.appid)?;
         let session = Session::from_claims(user, id, token_id, claims);
-        Live::new(session, app, u64::MAX, u64::MAX).map(Arc::new)
+        Live::new(session, app, self.near.era(), u64::MAX, u64::MAX).map(Arc::new)
     }
 
     /// What a token is worth while the store cannot be asked: nothing, or for some time its signature,
@@ -214,12 +214,13 @@ impl Sessions {
         app: usize,
         now: u64,
     ) -> Result<Option<Live>, Unavailable> {
+        let era = self.near.era();
         let found = self.store.find(user, id).await?;
         self.store_answered.store(now, Ordering::Relaxed);
         let Some((session, kept)) = found else { return Ok(None) };
         let kept = kept.as_secs();
         let due = kept.saturating_sub(self.idle.as_secs() / 2);
-        Ok(Live::new(session, app, now + CACHED_SECONDS.min(kept.max(1)), now + due))
+        Ok(Live::new(session, app, era, now + CACHED_SECONDS.min(kept.max(1)), now + due))
     }
 
     /// Tells the store that a session is in use, once in half its idle time.
