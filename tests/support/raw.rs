@@ -156,7 +156,7 @@ impl Wire {
 
     /// Reads once; false at the end of the connection.
     async fn fill(&mut self) -> bool {
-        let mut buffer = [0; 16 << 10];
+        let mut buffer = vec![0; 16 << 10];
         let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await;
         match read.expect("the gateway neither answers nor closes") {
             Ok(0) | Err(_) => false,
