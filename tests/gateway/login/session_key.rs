@@ -40,7 +40,7 @@ async fn the_session_key_stands_sealed_in_the_store_with_its_slashes_right() {
     let mut slashes = 0;
     for number in 0..20 {
         let name = number.to_string();
-        exchanges.log_in(&app, Secret::new(&wechat.code(&name))).await.unwrap();
+        exchanges.log_in(&app, Secret::new(wechat.code(&name))).await.unwrap();
         let openid = wechat.openid(&name);
         let (appid, owner) = (app.appid.clone(), [APPID.as_bytes(), openid.as_bytes()]);
         let user = User { appid, openid: OpenId::parse(&openid).unwrap() };
