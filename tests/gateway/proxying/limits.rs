@@ -68,6 +68,25 @@ async fn a_client_that_sends_a_large_body_can_read_its_refusal() {
     }
 }
 
+/// Bytes that meet a closed socket are answered by a reset, and a reset may take the answer with it.
+#[tokio::test]
+async fn a_client_that_was_refused_may_go_on_sending_for_a_moment() {
+    let gateway = Gateway::start().await;
+    let large = "POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\n";
+    let malformed = "POST /public/x HTTP/1.1\r\nHost: a b\r\nContent-Length: 20000000\r\n\r\n";
+    for (head, status) in [(large, 413), (malformed, 400)] {
+        let mut wire = gateway.wire().await;
+        wire.send(head).await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (status, Some("close")));
+        for part in 0..16 {
+            let sent = wire.try_send(vec![b'x'; 64 << 10]).await;
+            assert!(sent.is_ok(), "{status}: {sent:?} at part {part}");
+        }
+        assert!(wire.is_closed().await);
+    }
+}
+
 #[tokio::test]
 async fn a_long_target_is_a_414() {
     let gateway = Gateway::start().await;
