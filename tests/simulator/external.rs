@@ -18,7 +18,9 @@ async fn node_easywechat_gets_along() {
     assert_session(&wechat, &got).await;
 }
 
+/// A JDK and Maven are too much to install for one test; `.ci/run` runs it where they are.
 #[tokio::test]
+#[ignore = "needs a JDK and Maven"]
 async fn wxjava_gets_along() {
     let folder = folder_with("wxjava");
     let install =
