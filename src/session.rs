@@ -11,6 +11,7 @@ mod sessions;
 pub mod store;
 pub mod store_watch;
 pub mod token;
+mod turns;
 
 pub use near_cache::Live;
 pub use sessions::{NotAuthenticated, Sessions};

@@ -48,7 +48,8 @@ pub(super) async fn refusal(session: &mut Session, ctx: &Context, refusal: Refus
     write(session, header, body).await
 }
 
-fn report(ctx: &Context, refusal: &Refusal) {
+/// Tells the operator what the client is not told.
+pub(super) fn report(ctx: &Context, refusal: &Refusal) {
     let request_id = ctx.request_id.to_str().unwrap_or_default();
     let route = ctx.route_name();
     if refusal.reason.entry().operator {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::avatar_later::AvatarLater;
 use super::context::Replacement;
 use super::login_answer::LoginUnderWay;
-use super::{Context, State, action_body};
+use super::{Context, State, action_body, respond};
 use crate::actions::answer::Answer;
 use crate::actions::exchange::LoggedIn;
 use crate::actions::fields::Fields;
@@ -97,6 +97,10 @@ async fn log_in(
                 Ok(logged_in) if fields.is_wafer() => userinfo(state, fields, logged_in).await?,
                 _ => None,
             };
+            if let (Err(refusal), true) = (&login, fields.is_wafer()) {
+                // It goes out as an answer in Wafer's own form.
+                respond::report(ctx, refusal);
+            }
             state.logins.answer(fields, login, userinfo).map(Some)
         }
     }

@@ -11,6 +11,7 @@ use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
 use super::store::{Invalidations, Store, Unavailable};
 use super::token::{Claims, Invalid, MAX_LENGTH, Tokens};
+use super::turns::Turns;
 use super::{OnStoreOutage, Revocation, Settings};
 use crate::clock::Clock;
 use crate::wechat::app::AppId;
@@ -38,6 +39,7 @@ pub struct Sessions {
     on_store_outage: OnStoreOutage,
     /// When the store last gave an answer, in seconds since 1970.
     store_answered: AtomicU64,
+    refreshing: Turns,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,7 @@ impl Sessions {
             revocation: settings.revocation,
             on_store_outage: settings.on_store_outage,
             store_answered: AtomicU64::new(0),
+            refreshing: Turns::default(),
         }
     }
 
@@ -243,14 +246,17 @@ impl Sessions {
         });
     }
 
-    /// A new token for a session; the old one works a little longer.
+    /// A new token for a session; the old one works a little longer. Where several ask at once, they
+    /// get the same one: else the last would take away what the others were given.
     pub async fn refresh(&self, live: &Live) -> Result<String, NotAuthenticated> {
-        let now = self.clock.now();
+        let _one_at_a_time = self.refreshing.turn_of(&live.session.id).await;
         let (user, id) = (&live.session.user, &live.session.id);
         let found = self.store.find(user, id).await?;
         let (mut session, _) = found.ok_or(NotAuthenticated::Invalid)?;
-        session.replace_token(now);
-        self.update(&session).await?;
+        if session.token == live.session.token {
+            session.replace_token(self.clock.now());
+            self.update(&session).await?;
+        }
         Ok(self.token(&session)?)
     }
 
