@@ -1,8 +1,11 @@
 //! The time of day, from one place, so that a test can set it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Where [`Clock::elapsed`] counts from.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// Where the time of day comes from.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +41,17 @@ impl Clock {
     pub fn now(&self) -> u64 {
         #[allow(clippy::disallowed_methods, reason = "the one place that reads it")]
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        now + self.ahead.as_ref().map_or(0, |ahead| ahead.load(Ordering::Relaxed))
+        now + self.moved()
+    }
+
+    /// Milliseconds since the first one who asked: for spans of time, which setting the system's
+    /// time does not change.
+    pub fn elapsed(&self) -> u64 {
+        let elapsed = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
+        elapsed + 1_000 * self.moved()
+    }
+
+    fn moved(&self) -> u64 {
+        self.ahead.as_ref().map_or(0, |ahead| ahead.load(Ordering::Relaxed))
     }
 }
