@@ -1,6 +1,7 @@
 //! `[[routes]]`.
 
 mod action;
+mod changes;
 mod profile;
 mod route;
 
@@ -8,6 +9,7 @@ use super::problem::Complaint;
 use super::reader::{Place, Reader};
 use super::section::{Named, Section};
 use super::value::Form;
+use crate::identity::{self, HeaderRules};
 use crate::policy::route::{Conflict, Route, Table};
 use crate::upstream;
 use crate::wechat::app::App;
@@ -18,8 +20,10 @@ pub(super) fn read(
     file: &mut Section<'_>,
     apps: &Named<App>,
     upstreams: &Named<upstream::Settings>,
+    identity: &identity::Settings,
 ) -> Vec<Route> {
-    let names = route::Names { apps: &apps.names, upstreams: &upstreams.names };
+    let rules = HeaderRules::new(identity);
+    let names = route::Names { apps: &apps.names, upstreams: &upstreams.names, rules: &rules };
     let (mut routes, mut places) = (Vec::new(), Vec::new());
     let list = file.key("routes").items(&ROUTES, |item| {
         if let Some((route, place)) = item.table(|table| route::read(table, &names)) {

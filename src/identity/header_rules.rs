@@ -24,6 +24,10 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
 ];
 
+/// How a message is read, and whose it is.
+const MESSAGE: [&str; 5] =
+    ["content-encoding", "content-length", "content-range", "expect", "host"];
+
 /// Names that the gateway writes itself, or that would let the client change the method that the
 /// routes were asked about.
 const OWN: [&str; 6] = [
@@ -57,6 +61,17 @@ impl HeaderRules {
         }
         let folded = folded(text);
         self.is_own(&folded) || HOP_BY_HOP.contains(&folded.as_str()) || !passed.contains(name)
+    }
+
+    /// Whether no route may change this header: it says who the user is or where a request came from,
+    /// or by it a message is framed, routed or passed on.
+    pub fn reserves(&self, name: &HeaderName) -> bool {
+        let folded = folded(name.as_str());
+        let folded = folded.as_str();
+        self.is_own(folded)
+            || HOP_BY_HOP.contains(&folded)
+            || MESSAGE.contains(&folded)
+            || folded.starts_with("x-session-")
     }
 
     /// Whether only the gateway may set a header of this folded name.
@@ -110,6 +125,32 @@ mod tests {
         ] {
             assert!(rules().removes(&name(text), &[]), "{text}");
             assert!(rules().removes(&name(text), &[name(text)]), "{text} even where it is listed");
+        }
+    }
+
+    #[test]
+    fn routes_leave_what_is_the_gateways_in_every_spelling() {
+        for text in [
+            "X-WX-OpenID",
+            "x_wx_openid",
+            "X.User.Id",
+            "X-Session-Token",
+            "X-Forwarded-Proto",
+            "Forwarded",
+            "X-Real-IP",
+            "X-Request-Id",
+            "Connection",
+            "transfer_encoding",
+            "TE",
+            "Upgrade",
+            "Content-Length",
+            "Host",
+        ] {
+            assert!(rules().reserves(&name(text)), "{text}");
+        }
+        for text in ["authorization", "cookie", "x-env", "cache-control", "content-type", "server"]
+        {
+            assert!(!rules().reserves(&name(text)), "{text}");
         }
     }
 

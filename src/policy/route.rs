@@ -3,16 +3,20 @@
 //! The most specific rule wins, whatever the order in the file: an exact path before a longer prefix
 //! before a shorter one, a named host before none, named methods before none.
 
+mod header_changes;
 mod pattern;
 mod profile;
+mod rewrite;
 mod table;
 
 use std::time::Duration;
 
 use http::Method;
 
+pub use header_changes::HeaderChanges;
 pub use pattern::{BadPattern, Pattern};
 pub use profile::{OnCheckOutage, OnReview, ProfileRules};
+pub use rewrite::{BadRewrite, Rewrite};
 pub use table::{Conflict, Outcome, Table};
 
 /// One `[[routes]]` table, with its references resolved to positions in the settings.
@@ -32,6 +36,14 @@ pub struct Route {
     pub upstream: Option<usize>,
     /// The positions of the apps whose users it serves; never empty.
     pub apps: Vec<usize>,
+    /// What the upstream gets in the place of its path.
+    pub rewrite: Option<Rewrite>,
+    /// What is changed of a request before the upstream gets it.
+    pub request_headers: HeaderChanges,
+    /// What is changed of the upstream's answer.
+    pub response_headers: HeaderChanges,
+    /// To set up a connection, where it differs from the upstream's.
+    pub connect_timeout: Option<Duration>,
     /// To the first byte of the answer and between bytes, where it differs from the upstream's.
     pub timeout: Option<Duration>,
     /// The largest request body in bytes, where it differs from `[limits]`.

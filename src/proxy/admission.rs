@@ -48,7 +48,9 @@ fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc
         }
         Outcome::NotFound => return Err(Reason::NoRoute.into()),
     };
-    if *path.as_bytes() != *raw_path {
+    if let Some(rewrite) = &route.rewrite {
+        ctx.rewritten_path = Some(rewrite.apply(&path));
+    } else if *path.as_bytes() != *raw_path {
         ctx.rewritten_path = Some(path.into_owned());
     }
     ctx.upstream = route.upstream.and_then(|position| state.upstreams.get(position).cloned());

@@ -14,6 +14,7 @@ use tracing::{debug, warn};
 use super::Context;
 use crate::actions::answer::Answer;
 use crate::policy::limits::{ACTION_BODY_SIZE, LINGER};
+use crate::policy::route::HeaderChanges;
 use crate::refusal::Refusal;
 
 /// Writes the answer of an action.
@@ -99,6 +100,16 @@ fn settle_unread_body(session: &mut Session) -> bool {
     true
 }
 
+fn change_headers(response: &mut ResponseHeader, changes: &HeaderChanges) -> Result<()> {
+    for name in &changes.remove {
+        response.remove_header(name);
+    }
+    for (name, value) in &changes.set {
+        response.insert_header(name, value.clone())?;
+    }
+    Ok(())
+}
+
 /// Takes from an upstream's answer what only the gateway may say, and names the request.
 pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
     let is_ours = |name: &&HeaderName| {
@@ -108,6 +119,9 @@ pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context
     let ours: Vec<_> = response.headers.keys().filter(is_ours).cloned().collect();
     for name in ours {
         response.remove_header(&name);
+    }
+    if let Some(route) = &ctx.route {
+        change_headers(response, &route.response_headers)?;
     }
     if let Some(login) = &ctx.login {
         login.write_headers(response)?;

@@ -2,13 +2,14 @@
 
 use http::Method;
 
-use super::{action, profile};
+use super::{action, changes, profile};
 use crate::config::key::Read;
 use crate::config::problem::{Complaint, nearest_of};
 use crate::config::quantity::{RATE, rate};
 use crate::config::reader::Place;
 use crate::config::section::Section;
 use crate::config::value::{Form, TEXT};
+use crate::identity::HeaderRules;
 use crate::policy::route::{Action, BadPattern, Pattern, Route};
 
 const PATH: Form = Form { noun: "path of a route", help: r#"write "/wxLogin" or "/api/**""# };
@@ -32,6 +33,7 @@ const METHODS: [Method; 7] = [
 pub(super) struct Names<'a> {
     pub(super) apps: &'a [String],
     pub(super) upstreams: &'a [String],
+    pub(super) rules: &'a HeaderRules,
 }
 
 /// Reads a route, with the place of its path. One with a problem is there all the same where it can
@@ -43,9 +45,12 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
     let apps = apps(table, names.apps);
     let purpose = action::read(table, names.upstreams);
     let timeout = table.key("timeout").timeout();
+    let connect_timeout = table.key("connect_timeout").timeout();
     if !purpose.has_upstream {
         timeout.unused("without an upstream");
+        connect_timeout.unused("without an upstream");
     }
+    let changes = changes::read(table, path.value(), names.rules, purpose.has_upstream);
     let token_at = table.key("token_at").parsed(&POINTER, pointer);
     let is_plain = |action| action != Action::Login || !purpose.has_upstream;
     if purpose.action.is_some_and(is_plain) {
@@ -67,6 +72,10 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
         auth: purpose.auth,
         upstream: purpose.upstream,
         apps,
+        rewrite: changes.rewrite,
+        request_headers: changes.request_headers,
+        response_headers: changes.response_headers,
+        connect_timeout: connect_timeout.optional(),
         timeout: timeout.optional(),
         body_size: body_size.optional(),
         token_at: token_at.optional(),
@@ -146,7 +155,6 @@ fn pointer(text: &str) -> Result<String, Complaint> {
 }
 
 fn read_later_keys(table: &mut Section<'_>) {
-    table.key("rewrite").later().parsed(&PATH, path).checked();
     let limit = |limit: &mut Section<'_>| {
         limit.key("per").text().checked();
         limit.key("limit").parsed(&RATE, rate).checked();

@@ -47,7 +47,11 @@ impl Pattern {
         if !path.starts_with('/') {
             return Err(BadPattern::NotAbsolute);
         }
-        let canonical = path::canonical(path.as_bytes()).map_err(|_| BadPattern::Ambiguous)?;
+        let mut canonical = path::canonical(path.as_bytes()).map_err(|_| BadPattern::Ambiguous)?;
+        if let (true, Some(bare)) = (prefix, canonical.strip_suffix('/')) {
+            // `/a//**` would be a prefix of nothing.
+            canonical = bare.to_owned().into();
+        }
         if canonical != path {
             let suffix = if prefix { "/**" } else { "" };
             return Err(BadPattern::NotCanonical(format!("{canonical}{suffix}")));
