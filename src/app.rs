@@ -24,7 +24,7 @@ use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::ready::Ready;
 use crate::listen::{self, Address, Door, Listening};
 use crate::policy::route::Table;
-use crate::proxy::{Gateway, State};
+use crate::proxy::{Backend, Gateway, State};
 use crate::redis::RedisStore;
 use crate::session::Sessions;
 use crate::session::access_token::AccessTokens;
@@ -155,12 +155,12 @@ async fn state(
         KeyChecks::new(client.clone(), tokens.clone(), rings.clone(), store.clone(), &apps);
     let max_age = settings.session.open_data_max_age;
     let opener = Arc::new(Opener::new(rings, store, sealer, clock.clone(), max_age, checks));
-    let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock);
+    let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock.clone());
     let phones = Phones::new(client.clone(), tokens.clone(), opener.clone());
     let profiles = Arc::new(Profiles::new(client, tokens));
     let mut upstreams = Vec::new();
     for upstream in settings.upstreams {
-        upstreams.push(Upstream::start(upstream).await);
+        upstreams.push(Arc::new(Backend::new(Upstream::start(upstream, clock.clone()).await)));
     }
     let routes = Table::build(settings.routes).map_err(|_| {
         anyhow::anyhow!("two routes could both win; the configuration lets none through")

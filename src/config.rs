@@ -124,7 +124,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
     let identity = file.table("identity", identity::read);
     let upstreams = upstreams::read(file, &identity);
     let limits = file.table("limits", limits::read);
-    let routes = routes::read(file, &apps, &upstreams);
+    let routes = routes::read(file, &apps, &upstreams, &identity);
     Settings {
         server,
         admin,

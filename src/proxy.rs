@@ -2,7 +2,9 @@
 
 mod action_body;
 mod admission;
+mod attempt;
 mod avatar_later;
+mod backend;
 mod context;
 mod failure;
 mod login_answer;
@@ -26,6 +28,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use tracing::debug;
 
+pub use backend::Backend;
 pub use context::Context;
 pub use state::State;
 
@@ -121,6 +124,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         ctx: &mut Context,
     ) -> Result<()> {
+        ctx.upstream_status = Some(response.status);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             if !session.is_upgrade_req() {
                 return Err(failure::refused(failure::unasked_tunnel(ctx)));
@@ -156,12 +160,10 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        // No byte was sent, so that even a POST may go to another server.
-        error.set_retry(ctx.may_try_again());
+        error.set_retry(attempt::not_connected(ctx));
         error
     }
 
-    /// Once more where a kept connection gave nothing back, and the request does the same twice as once.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -170,13 +172,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
-        let may = ctx.may_try_again()
-            && session.req_header().method.is_idempotent()
-            && !session.as_ref().retry_buffer_truncated();
-        match may {
-            true => error.retry.decide_reuse(client_reused),
-            false => error.set_retry(false),
-        }
+        error.set_retry(attempt::broke_off(&error, session, ctx, client_reused));
         error
     }
 
@@ -202,6 +198,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+        if error.is_none() {
+            attempt::ended(ctx);
+        }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let request_id = ctx.request_id.to_str().unwrap_or_default();
         debug!(

@@ -1,14 +1,29 @@
 //! The services behind the gateway: their servers, and which of them gets a request.
 
-mod servers;
+mod balance;
+mod budget;
+mod connect;
+mod hash;
+mod health;
+mod pool;
+mod resolve;
+mod server;
+mod standing;
+mod target;
+mod tls;
 
-use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
 
-pub use servers::{Address, Target, Upstream};
+pub use balance::Balance;
+pub use hash::key;
+pub use health::Health;
+pub use pool::{Unavailable, Upstream};
+pub use server::{Protocol, Server};
+pub use standing::{Eject, Outcome};
+pub use target::{Address, Lease, Target};
+pub use tls::{ClientCertificate, ServerName, Tls};
 
 /// One `[upstreams.NAME]` table.
 #[derive(Clone, Debug)]
@@ -17,6 +32,12 @@ pub struct Settings {
     pub name: String,
     /// Its servers; never empty.
     pub servers: Vec<Server>,
+    /// What a server of `https` must prove, and what it is shown.
+    pub tls: Tls,
+    /// HTTP/2 with the servers of `https` that have it.
+    pub http2: bool,
+    /// Which server gets a request.
+    pub balance: Balance,
     /// To set up a connection.
     pub connect_timeout: Duration,
     /// To the first byte of the answer, and between bytes.
@@ -25,36 +46,12 @@ pub struct Settings {
     pub keepalive: usize,
     /// Tries after the first, for an idempotent request on a connection that gave nothing back.
     pub retries: usize,
+    /// How a server is asked whether it is well; it is not asked where there is none.
+    pub health: Option<Health>,
+    /// When a server that fails is left out.
+    pub eject: Eject,
+    /// Whether it gets the client's `Host`; else the host of the server's URL.
+    pub preserve_host: bool,
     /// Headers with `_` or `.` in their name that it may get all the same.
     pub pass_headers: Vec<HeaderName>,
-}
-
-/// One server of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Server {
-    /// `http://host:port` or `https://host:port`.
-    Tcp {
-        /// Whether the connection is TLS, verified for `host`.
-        tls: bool,
-        /// A host name or an IP address.
-        host: String,
-        /// The port.
-        port: u16,
-    },
-    /// `unix:/path`.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { tls, host, port } => {
-                let scheme = if *tls { "https" } else { "http" };
-                let bracketed = host.contains(':');
-                let (open, close) = if bracketed { ("[", "]") } else { ("", "") };
-                write!(f, "{scheme}://{open}{host}{close}:{port}")
-            }
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::key::{Key, Read};
 use super::problem::Complaint;
@@ -83,38 +83,50 @@ fn from_file<T>(
     item: &Item<'_>,
     parse: impl FnOnce(&Path, &str) -> Result<T, Complaint>,
 ) -> Option<T> {
+    let (path, content) = read_file(item, LARGEST_FILE)?;
+    warn_where_all_can_read(item, &path);
+    let parsed = parse(&path, &content);
+    parsed.map_err(|complaint| item.label().of_content().complain(complaint)).ok()
+}
+
+/// The path and the content of the file that the item names. It belongs to the configuration from
+/// now on.
+pub(super) fn read_file(item: &Item<'_>, largest: u64) -> Option<(PathBuf, String)> {
     let path = item.parsed(&PATH, |path| match path {
         "" => Err(Complaint::new("is empty")),
         path => Ok(item.reader().base_folder.join(path)),
     })?;
-    let content = match content(&path) {
-        Ok(content) => content,
+    match content(&path, largest) {
+        Ok(content) => {
+            item.reader().has_read(path.clone());
+            Some((path, content))
+        }
         Err(complaint) => {
             item.label().complain(complaint);
-            return None;
+            None
         }
-    };
-    item.reader().has_read(path.clone());
-    if is_readable_by_all(&path) {
+    }
+}
+
+pub(super) fn warn_where_all_can_read(item: &Item<'_>, path: &Path) {
+    if is_readable_by_all(path) {
         item.label().warn(
             Complaint::new("can be read by every user of this machine")
                 .help("take the right away: chmod o-r"),
         );
     }
-    let parsed = parse(&path, &content);
-    parsed.map_err(|complaint| item.label().of_content().complain(complaint)).ok()
 }
 
 /// The content of a file, without one newline at its end: editors and `echo` put it there.
-fn content(path: &Path) -> Result<String, Complaint> {
+fn content(path: &Path, largest: u64) -> Result<String, Complaint> {
     let unreadable = |error: io::Error| Complaint::new(format!("cannot be read: {error}"));
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Complaint::new("is no regular file"));
     }
     let mut content = Vec::new();
-    let mut file = fs::File::open(path).map_err(unreadable)?.take(LARGEST_FILE + 1);
+    let mut file = fs::File::open(path).map_err(unreadable)?.take(largest + 1);
     file.read_to_end(&mut content).map_err(unreadable)?;
-    if content.len() as u64 > LARGEST_FILE {
+    if content.len() as u64 > largest {
         return Err(Complaint::new("is too large for a secret"));
     }
     let content = String::from_utf8(content)

@@ -1,6 +1,9 @@
 //! `[upstreams.*]`.
 
-use std::path::PathBuf;
+mod server;
+mod tls;
+mod watch;
+
 use std::time::Duration;
 
 use http::HeaderName;
@@ -8,15 +11,8 @@ use http::HeaderName;
 use super::identity::{HEADER, folded};
 use super::problem::Complaint;
 use super::section::{Named, Section};
-use super::url::Origin;
-use super::value::Form;
 use crate::identity;
-use crate::upstream::{Server, Settings};
-
-const SERVER: Form = Form {
-    noun: "URL of a server",
-    help: r#"write "http://127.0.0.1:3000", "https://shop.internal" or "unix:/run/shop.sock""#,
-};
+use crate::upstream::{Balance, Protocol, Server, Settings};
 
 pub(super) fn read(file: &mut Section<'_>, identity: &identity::Settings) -> Named<Settings> {
     file.named_tables("upstreams", |table, name| upstream(table, name, identity))
@@ -27,44 +23,54 @@ fn upstream(
     name: &str,
     identity: &identity::Settings,
 ) -> Option<Settings> {
-    let balances = [("round-robin", true), ("least-requests", false), ("hash:openid", false)];
-    upstream.key("balance").choice(&balances).only(&true).checked();
-    upstream.key("health").later().table(health).checked();
-    upstream.key("eject").later().table(eject).checked();
-    let servers = upstream.key("servers").list(&SERVER, server);
+    let servers = upstream.key("servers").list(&server::SERVER, server::server);
+    let has_https = servers.value().is_none_or(|servers| servers.iter().any(is_https));
+    let tls = upstream.key("tls").table(tls::tls);
+    let http2 = upstream.key("http2").boolean();
+    if !has_https {
+        tls.misplaced("without a server of https");
+    }
+    if !has_https && http2.value() == Some(&true) {
+        http2.unused("without a server of https; for HTTP/2 without TLS write h2c://");
+    }
+    let has_host = servers.value().is_none_or(|servers| !servers.iter().any(is_unix));
+    let preserve_host =
+        upstream.key("preserve_host").boolean().check(|preserve| match *preserve || has_host {
+            true => Ok(()),
+            false => Err(Complaint::new("leaves no host: a unix socket has none of its own")),
+        });
+    let balances = [
+        ("round-robin", Balance::RoundRobin),
+        ("least-requests", Balance::LeastRequests),
+        ("hash:openid", Balance::HashOpenid),
+    ];
     let pass_headers =
         upstream.key("pass_headers").list(&HEADER, |text| pass_header(text, identity));
     let settings = Settings {
         name: name.to_owned(),
         servers: Vec::new(),
+        tls: tls.optional().unwrap_or_default(),
+        http2: http2.or(false),
+        balance: upstream.key("balance").choice(&balances).or(Balance::RoundRobin),
         connect_timeout: upstream.key("connect_timeout").timeout().or(Duration::from_secs(1)),
         timeout: upstream.key("timeout").timeout().or(Duration::from_secs(30)),
         keepalive: upstream.key("keepalive").integer(0, 65_535).or(256),
         retries: upstream.key("retries").integer(0, 10).or(1),
+        health: upstream.key("health").table(watch::health).optional(),
+        eject: upstream.key("eject").table(watch::eject).or(watch::EJECT),
+        preserve_host: preserve_host.or(true),
         pass_headers: pass_headers.optional().unwrap_or_default(),
     };
     let servers = servers.required("write servers = [\"http://127.0.0.1:3000\"]")?;
     Some(Settings { servers, ..settings })
 }
 
-fn server(text: &str) -> Result<Server, Complaint> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return match path.starts_with('/') && !path.starts_with("//") {
-            true => Ok(Server::Unix(PathBuf::from(path))),
-            false => Err(SERVER.missed()),
-        };
-    }
-    if !text.contains("://") {
-        return Err(SERVER.missed().suggest(format!("write \"http://{text}\"")));
-    }
-    let origin = Origin::parse(text, &SERVER)?;
-    let (tls, default_port) = match origin.scheme.as_str() {
-        "http" => (false, 80),
-        "https" => (true, 443),
-        "h2c" => return Err(Complaint::new("is not available yet").help("write http://")),
-        _ => return Err(SERVER.missed()),
-    };
-    Ok(Server::Tcp { tls, host: origin.host, port: origin.port.unwrap_or(default_port) })
+fn is_https(server: &Server) -> bool {
+    matches!(server, Server::Tcp { protocol: Protocol::Https, .. })
+}
+
+fn is_unix(server: &Server) -> bool {
+    matches!(server, Server::Unix(_))
 }
 
 /// A header that is dropped otherwise, since many servers read `_` and `.` as `-`. For that reason it
@@ -83,18 +89,4 @@ fn pass_header(text: &str, identity: &identity::Settings) -> Result<HeaderName, 
         true => Err(Complaint::new("is read as an identity header, which clients must not set")),
         false => Ok(name),
     }
-}
-
-fn health(health: &mut Section<'_>) -> Option<()> {
-    health.key("path").text().checked();
-    health.key("interval").timeout().checked();
-    health.key("healthy").integer(1, 100).checked();
-    health.key("unhealthy").integer(1, 100).checked();
-    Some(())
-}
-
-fn eject(eject: &mut Section<'_>) -> Option<()> {
-    eject.key("failures").integer(1, 1_000).checked();
-    eject.key("for").timeout().checked();
-    Some(())
 }

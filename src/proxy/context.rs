@@ -4,14 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
-use super::State;
 use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
+use super::{Backend, State};
 use crate::policy::route::{Action, Route};
 use crate::session::{Live, TokenSource};
-use crate::upstream::{Target, Upstream};
+use crate::upstream::Lease;
 
 /// One request. What it began with it ends with, whatever is reloaded meanwhile.
 #[derive(Debug)]
@@ -26,10 +26,13 @@ pub struct Context {
     pub(super) live: Option<Arc<Live>>,
     /// Where tokens stood, so that they can be taken out: several only where nobody looked at them.
     pub(super) tokens_at: Vec<TokenSource>,
-    pub(super) upstream: Option<Arc<Upstream>>,
-    pub(super) target: Option<Arc<Target>>,
-    /// Connections tried so far.
+    pub(super) upstream: Option<Arc<Backend>>,
+    /// The target of the try that is under way, or of the last one.
+    pub(super) lease: Option<Lease>,
+    /// Tries so far.
     pub(super) attempts: usize,
+    /// What the upstream answered; also where it said only that more would come.
+    pub(super) upstream_status: Option<StatusCode>,
     /// The body that goes to the upstream in place of what the client's connection still holds.
     pub(super) replacement: Option<Replacement>,
     /// The login that waits for its upstream's word.
@@ -73,8 +76,9 @@ impl Context {
             live: None,
             tokens_at: Vec::new(),
             upstream: None,
-            target: None,
+            lease: None,
             attempts: 0,
+            upstream_status: None,
             replacement: None,
             login: None,
             avatar_later: None,
@@ -90,11 +94,5 @@ impl Context {
     /// The route's path as the configuration has it: safe to log, and of a fixed number.
     pub(super) fn route_name(&self) -> String {
         self.route.as_ref().map_or_else(|| "-".to_owned(), |route| route.path.to_string())
-    }
-
-    /// Whether another connection may be tried.
-    pub(super) fn may_try_again(&self) -> bool {
-        let retries = self.upstream.as_ref().map_or(0, |upstream| upstream.settings.retries);
-        self.attempts <= retries
     }
 }

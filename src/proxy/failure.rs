@@ -63,8 +63,9 @@ fn of_upstream(error: &Error, ctx: &Context) -> Refusal {
 }
 
 fn blame_upstream(reason: Reason, what: &str, ctx: &Context) -> Refusal {
-    let upstream = ctx.upstream.as_ref().map_or("-", |upstream| upstream.settings.name.as_str());
+    let upstream = ctx.upstream.as_ref();
+    let upstream = upstream.map_or("-", |backend| backend.upstream.settings.name.as_str());
     let address =
-        ctx.target.as_ref().map_or_else(String::new, |target| format!(" at {}", target.address));
+        ctx.lease.as_ref().map_or_else(String::new, |target| format!(" at {}", target.address));
     Refusal::new(reason, format!("upstream {upstream}{address}: {what}"))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::Backend;
 use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
 use crate::actions::phone::Phones;
@@ -12,7 +13,6 @@ use crate::identity::{HeaderRules, Identity};
 use crate::policy::limits::Limits;
 use crate::policy::route::Table;
 use crate::session::{Sessions, TokenSource};
-use crate::upstream::Upstream;
 use crate::wechat::app::App;
 
 /// The configuration as requests use it, and the parts that serve them.
@@ -23,7 +23,7 @@ pub struct State {
     /// The apps, in the order of the configuration.
     pub apps: Vec<Arc<App>>,
     /// The upstreams, in the order of the configuration.
-    pub upstreams: Vec<Arc<Upstream>>,
+    pub upstreams: Vec<Arc<Backend>>,
     /// What a client may send.
     pub limits: Limits,
     /// What is taken off a request.

@@ -10,6 +10,7 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::Context;
+use crate::policy::route::HeaderChanges;
 use crate::session::TokenSource;
 use crate::session::bearer::{cookies_without, query_without};
 
@@ -29,6 +30,10 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
         remove_tokens(headers, ctx);
     }
     headers.reserve(ADDED_HEADERS);
+    set_host(headers, ctx);
+    if let Some(route) = &ctx.route {
+        change_headers(headers, &route.request_headers);
+    }
     set_origin(session, headers, ctx);
     if let Some(live) = &ctx.live {
         ctx.state.identity.write(live, &ctx.request_id, headers);
@@ -39,7 +44,8 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
 }
 
 fn remove_untrusted(headers: &mut HeaderMap, ctx: &Context) {
-    let passed = ctx.upstream.as_ref().map(|upstream| upstream.settings.pass_headers.as_slice());
+    let passed = ctx.upstream.as_ref();
+    let passed = passed.map(|backend| backend.upstream.settings.pass_headers.as_slice());
     let passed = passed.unwrap_or_default();
     let rules = &ctx.state.header_rules;
     let removed = |name: &&HeaderName| rules.removes(name, passed);
@@ -104,6 +110,25 @@ fn rewrite_target(
         target.extend_from_slice(&query);
     }
     request.set_raw_path(&target).or_err(pingora_error::ErrorType::InternalError, "the target")
+}
+
+/// The host of the server's URL, where the upstream does not get the client's. It has that in
+/// `X-Forwarded-Host` all the same.
+fn set_host(headers: &mut HeaderMap, ctx: &Context) {
+    let Some(backend) = &ctx.upstream else { return };
+    let authority = ctx.lease.as_ref().and_then(|target| target.authority.as_ref());
+    if let Some(authority) = authority.filter(|_| !backend.upstream.settings.preserve_host) {
+        headers.insert(HOST, authority.clone());
+    }
+}
+
+fn change_headers(headers: &mut HeaderMap, changes: &HeaderChanges) {
+    for name in &changes.remove {
+        headers.remove(name);
+    }
+    for (name, value) in &changes.set {
+        headers.insert(name, value.clone());
+    }
 }
 
 fn set_origin(session: &Session, headers: &mut HeaderMap, ctx: &Context) {

@@ -8,7 +8,7 @@ use wxgate::config;
 use wxgate::listen::Address;
 use wxgate::policy::route::{Action, Auth, OnCheckOutage, OnReview, Pattern, ProfileRules};
 use wxgate::session::{OnStoreOutage, Revocation, SameSite, TokenSource};
-use wxgate::upstream::Server;
+use wxgate::upstream::{Balance, Eject, Health, Protocol, Server};
 
 use super::{KEY, SHOP, file, settings};
 
@@ -132,12 +132,21 @@ openid = "X-User"
 claims = { user_id = "X-User-Id" }
 forward_token = true
 [upstreams.b]
-servers = ["http://b", "https://B:1", "http://[::1]:2", "unix:/run/b"]
+servers = ["http://b", "https://B:1", "http://[::1]:2", "h2c://b", "unix:/run/b"]
+http2 = true
+balance = "hash:openid"
 connect_timeout = "3s"
 timeout = "4s"
 keepalive = 0
 retries = 0
 pass_headers = ["X_Legacy", "x.y"]
+health = { path = "/up?x=1", interval = "2s", healthy = 1, unhealthy = 9 }
+eject = { failures = 0, for = "1m" }
+[upstreams.c]
+servers = ["http://c"]
+preserve_host = false
+health = { path = "/" }
+eject = {}
 [limits]
 header_timeout = "1s"
 header_size = "4KiB"
@@ -153,13 +162,29 @@ connections = 7"#,
     assert_eq!(given.identity.claims["user_id"], "x-user-id");
     assert!(given.identity.forward_token);
     let upstream = &given.upstreams[0];
-    let tcp = |tls, host: &str, port| Server::Tcp { tls, host: host.to_owned(), port };
+    let tcp = |protocol, host: &str, port| Server::Tcp { protocol, host: host.to_owned(), port };
     let unix = Server::Unix(PathBuf::from("/run/b"));
-    let servers = [tcp(false, "b", 80), tcp(true, "b", 1), tcp(false, "::1", 2), unix];
+    let servers = [
+        tcp(Protocol::Http, "b", 80),
+        tcp(Protocol::Https, "b", 1),
+        tcp(Protocol::Http, "::1", 2),
+        tcp(Protocol::H2c, "b", 80),
+        unix,
+    ];
     assert_eq!((upstream.name.as_str(), upstream.servers.as_slice()), ("b", servers.as_slice()));
     assert_eq!((upstream.connect_timeout, upstream.timeout), (seconds(3), seconds(4)));
     assert_eq!((upstream.keepalive, upstream.retries), (0, 0));
     assert_eq!(upstream.pass_headers, ["x_legacy", "x.y"]);
+    assert_eq!((upstream.http2, upstream.balance), (true, Balance::HashOpenid));
+    let health = |path: &str, interval, healthy, unhealthy| {
+        Some(Health { path: path.to_owned(), interval: seconds(interval), healthy, unhealthy })
+    };
+    assert_eq!(upstream.health, health("/up?x=1", 2, 1, 9));
+    assert_eq!(upstream.eject, Eject { failures: 0, duration: seconds(60) });
+    let other = &given.upstreams[1];
+    assert!(upstream.preserve_host && !other.preserve_host && !other.http2);
+    assert_eq!(other.health, health("/", 5, 2, 3));
+    assert_eq!(other.eject, Eject { failures: 5, duration: seconds(30) });
     let limits = given.limits;
     assert_eq!((limits.header_timeout, limits.header_size), (seconds(1), 4 << 10));
     assert_eq!((limits.header_count, limits.uri_length), (50, 1 << 10));

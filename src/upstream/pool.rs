@@ -1,0 +1,164 @@
+//! One upstream while the gateway runs: its targets, and what the requests to them tell.
+
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tracing::warn;
+
+use super::balance::Draw;
+use super::budget::RetryBudget;
+use super::resolve::{self, Lookup, SystemLookup};
+use super::{Balance, Lease, Outcome, Settings, Target, connect};
+use crate::clock::Clock;
+
+/// One upstream while the gateway runs.
+#[derive(Debug)]
+pub struct Upstream {
+    /// What the configuration says of it.
+    pub settings: Settings,
+    pub(super) clock: Clock,
+    /// Its names are worth another look before their time.
+    pub(super) resolve_now: Notify,
+    targets: ArcSwap<Vec<Arc<Target>>>,
+    turn: AtomicU64,
+    budget: RetryBudget,
+    /// Held while a target is left out, so that two at once do not both count the other as in.
+    ejecting: Mutex<()>,
+}
+
+/// Why no target can get a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// No name has resolved yet.
+    #[error("it has no address: do the names in its servers resolve?")]
+    NoAddress,
+    /// The circuit breaker: to try would cost the client its time, and come to the same.
+    #[error("none of its servers can be connected to; they are tried again all the time")]
+    NobodyConnects,
+}
+
+impl Upstream {
+    /// Resolves the servers once, and starts what goes on beside the requests. A name that does not
+    /// resolve yet is said and tried again.
+    pub async fn start(settings: Settings, clock: Clock) -> Arc<Self> {
+        Self::start_with(settings, clock, Box::new(SystemLookup)).await
+    }
+
+    pub(super) async fn start_with(
+        settings: Settings,
+        clock: Clock,
+        lookup: Box<dyn Lookup>,
+    ) -> Arc<Self> {
+        let upstream = Arc::new(Self {
+            settings,
+            clock,
+            resolve_now: Notify::new(),
+            targets: ArcSwap::default(),
+            turn: AtomicU64::new(0),
+            budget: RetryBudget::default(),
+            ejecting: Mutex::new(()),
+        });
+        resolve::start(&upstream, lookup).await;
+        upstream
+    }
+
+    /// The target of the next request, counted as under way there. `key` is the hash of who asks;
+    /// `tried` is where the request failed before: another one is taken where there is one.
+    pub fn pick(
+        &self,
+        key: impl FnOnce() -> u64,
+        tried: Option<&Target>,
+    ) -> Result<Lease, Unavailable> {
+        if tried.is_none() {
+            self.budget.earn();
+        }
+        let targets = self.targets.load();
+        if targets.is_empty() {
+            return Err(Unavailable::NoAddress);
+        }
+        let balance = self.settings.balance;
+        let now = self.clock.elapsed();
+        let key = if balance == Balance::HashOpenid { key() } else { 0 };
+        let draw = Draw { turn: self.turn.fetch_add(1, Relaxed), key, now };
+
+        let is_other = |target: &Target| tried.is_none_or(|tried| !ptr::eq(tried, target));
+        let is_in = |target: &Target| target.standing.is_in(now);
+        // Where no server is in, the checks may be what is wrong: all are used that can be connected to.
+        let connects = |target: &Target| target.standing.lets_connect();
+        balance
+            .choose(&targets, draw, |target| is_in(target) && is_other(target))
+            .or_else(|| balance.choose(&targets, draw, is_in))
+            .or_else(|| {
+                balance.choose(&targets, draw, |target| connects(target) && is_other(target))
+            })
+            .or_else(|| balance.choose(&targets, draw, connects))
+            .map(Lease::new)
+            .ok_or(Unavailable::NobodyConnects)
+    }
+
+    /// Takes one retry out of the budget; false where it is used up.
+    pub fn may_retry(&self) -> bool {
+        self.budget.spend()
+    }
+
+    /// Learns how a request went.
+    pub fn report(self: &Arc<Self>, target: &Arc<Target>, outcome: Outcome) {
+        let limit = self.settings.eject.failures;
+        match outcome {
+            Outcome::Answered => target.standing.succeed(),
+            _ if limit == 0 => {}
+            Outcome::NotConnected => {
+                if target.standing.fail_to_connect() >= limit && target.standing.close() {
+                    self.wait_for(target);
+                }
+            }
+            _ => {
+                if target.standing.fail() >= limit {
+                    self.eject(target, outcome);
+                }
+            }
+        }
+    }
+
+    pub(super) fn targets(&self) -> Arc<Vec<Arc<Target>>> {
+        self.targets.load_full()
+    }
+
+    pub(super) fn replace_targets(&self, targets: Vec<Arc<Target>>) {
+        self.targets.store(Arc::new(targets));
+    }
+
+    fn wait_for(self: &Arc<Self>, target: &Arc<Target>) {
+        warn!(
+            "upstream {}: {} cannot be connected to; it gets no requests until it can",
+            self.settings.name, target.address
+        );
+        // Perhaps its name has moved on.
+        self.resolve_now.notify_one();
+        tokio::spawn(connect::until_it_opens(Arc::downgrade(self), Arc::downgrade(target)));
+    }
+
+    /// Leaves a target out, unless half of them are out already: the others would not bear it.
+    fn eject(&self, target: &Target, outcome: Outcome) {
+        let _ejecting = self.ejecting.lock();
+        let now = self.clock.elapsed();
+        let targets = self.targets.load();
+        let out = targets.iter().filter(|target| !target.standing.is_in(now)).count();
+        if target.standing.is_ejected(now) || (out + 1) * 2 > targets.len() {
+            return;
+        }
+        let duration = target.standing.eject(now, self.settings.eject.duration);
+        warn!(
+            "upstream {}: {} is left out for {duration:?}: {} requests in a row failed, the last one \
+             {outcome:?}",
+            self.settings.name, target.address, self.settings.eject.failures
+        );
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
