@@ -183,7 +183,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> FailToProxy {
         let error_code = match failure::refusal(error, ctx) {
-            Some(refusal) if session.response_written().is_none() => {
+            Some(refusal) if !respond::has_begun(session) => {
                 let status = refusal.status();
                 session.set_keepalive(None);
                 match respond::refusal(session, ctx, refusal).await {

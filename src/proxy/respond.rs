@@ -17,6 +17,13 @@ use crate::policy::limits::{ACTION_BODY_SIZE, LINGER};
 use crate::policy::route::HeaderChanges;
 use crate::refusal::Refusal;
 
+/// Whether the client has got the head of its answer. A 1xx is none; the bytes of a tunnel come after one.
+pub(super) fn has_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|response| {
+        !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
+    })
+}
+
 /// Writes the answer of an action.
 pub(super) async fn answer(session: &mut Session, ctx: &Context, answer: Answer) -> Result<()> {
     let mut header = head(answer.status.as_u16(), ctx)?;

@@ -1,0 +1,102 @@
+//! Servers that fail are left out, but never all; where none can be connected to, nobody waits.
+
+use std::time::{Duration, Instant};
+
+use crate::support::eventually;
+use crate::support::gateway::Gateway;
+use crate::support::server::{Server, answer};
+
+const EJECT: &str = "eject = { failures = 3, for = \"30s\" }\nretries = 0";
+
+#[tokio::test]
+async fn a_server_that_answers_with_errors_is_left_out_and_comes_back_later() {
+    let (bad, good) = (Server::start("bad").await, Server::start("good").await);
+    bad.answers(|_| answer(500, "bad"));
+    let gateway = Gateway::before(&[bad.url(), good.url()], EJECT).await;
+    for _ in 0..20 {
+        gateway.get("/").await;
+    }
+    assert_eq!(bad.seen().len(), 3);
+    bad.answers(|_| answer(200, "mended"));
+    gateway.clock.advance(Duration::from_secs(29));
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/").await.text(), "good");
+    }
+    gateway.clock.advance(Duration::from_secs(13));
+    for _ in 0..10 {
+        gateway.get("/").await;
+    }
+    assert_eq!(bad.seen().len(), 3 + 5, "its full share, ten seconds after it came back");
+}
+
+#[tokio::test]
+async fn never_more_than_half_of_the_servers_are_left_out() {
+    let servers = [Server::start("a").await, Server::start("b").await, Server::start("c").await];
+    for server in &servers {
+        server.answers(|_| answer(503, "all is lost"));
+    }
+    let urls: Vec<_> = servers.iter().map(Server::url).collect();
+    let gateway = Gateway::before(&urls, EJECT).await;
+    for _ in 0..60 {
+        assert_eq!(gateway.get("/").await.text(), "all is lost", "their own answer goes through");
+    }
+    let out = servers.iter().filter(|server| server.seen().len() <= 4).count();
+    assert_eq!(out, 1, "of three");
+}
+
+#[tokio::test]
+async fn a_single_server_is_never_left_out_for_its_answers() {
+    let server = Server::start("only").await;
+    server.answers(|_| answer(500, "sorry"));
+    let gateway = Gateway::before(&[server.url()], EJECT).await;
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/").await.text(), "sorry");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_can_be_connected_to_again_gets_requests_again() {
+    let mut server = Server::start("back").await;
+    let gateway = Gateway::before(&[server.url()], EJECT).await;
+    assert_eq!(gateway.get("/").await.text(), "back");
+    server.stop().await;
+    for _ in 0..20 {
+        let answer = gateway.get("/").await;
+        assert!(matches!(answer.status, 502 | 503), "{answer:?}");
+    }
+    assert_eq!(gateway.get("/").await.code(), "upstream_unavailable");
+    server.start_again();
+    eventually("it is used again", async || gateway.get("/").await.status == 200).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_service_that_cannot_be_connected_to() {
+    // Documentation addresses (RFC 5737): connecting takes its whole time, or fails at once where
+    // there is no way to them.
+    let servers = ["http://192.0.2.1:9".to_owned(), "http://192.0.2.2:9".to_owned()];
+    let keys = format!("{EJECT}\nconnect_timeout = \"300ms\"");
+    let gateway = Gateway::before(&servers, &keys).await;
+    for _ in 0..6 {
+        assert_eq!(gateway.get("/").await.status, 503);
+    }
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let answer = gateway.post("/").await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "upstream_unavailable"));
+        assert!(answer.header("retry-after").is_some());
+    }
+    assert!(begun.elapsed() < Duration::from_millis(20 * 300 / 2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_passed_over_without_a_retry_for_each_request() {
+    let (mut gone, there) = (Server::start("gone").await, Server::start("there").await);
+    gone.stop().await;
+    let keys = "eject = { failures = 2 }\nretries = 1";
+    let gateway = Gateway::before(&[gone.url(), there.url()], keys).await;
+    for _ in 0..40 {
+        // POST too: nothing was sent to the one that refused.
+        assert_eq!(gateway.post("/").await.text(), "there");
+    }
+    assert_eq!(there.seen().len(), 40);
+}

@@ -1,0 +1,21 @@
+//! What the gateway promises of the services behind it, through its front door.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests stand outside of them"
+)]
+
+mod balancing;
+mod breaks;
+mod configuration;
+mod ejection;
+mod health;
+mod retries;
+mod rewriting;
+mod servers;
+mod support;
+mod timeouts;
+mod tls;
