@@ -19,10 +19,12 @@ pub(super) fn not_connected(ctx: &Context) -> bool {
 /// A request broke off on a connection. Tells whether it may be tried again: only where the upstream
 /// cannot have begun to answer, and only where it would do no harm if it had begun to work
 /// (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
-pub(super) fn broke_off(error: &Error, session: &Session, ctx: &Context, reused: bool) -> bool {
+pub(super) fn broke_off(error: &Error, session: &mut Session, ctx: &Context, reused: bool) -> bool {
     let unheard = is_unheard(error, session, ctx, reused);
     if *error.esource() == ErrorSource::Upstream {
         match error.etype() {
+            // It waited for a client that was slow, or meant to have its server left out.
+            ErrorType::ReadTimedout if !session.is_body_done() => {}
             ErrorType::ReadTimedout | ErrorType::WriteTimedout => report(ctx, Outcome::TimedOut),
             // A server may close an idle connection in the moment that it is used again.
             _ if unheard && reused => {}

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::eventually;
 use crate::support::gateway::Gateway;
-use crate::support::server::{Server, answer};
+use crate::support::server::{Deaf, Server, answer};
 
 const EJECT: &str = "eject = { failures = 3, for = \"30s\" }\nretries = 0";
 
@@ -44,6 +44,23 @@ async fn never_more_than_half_of_the_servers_are_left_out() {
     assert_eq!(out, 1, "of three");
 }
 
+/// Who sends half a body lets the upstream wait as long as he likes: that is no failure of its.
+#[tokio::test]
+async fn no_client_can_have_a_server_left_out_by_being_slow() {
+    let servers = [Server::start("a").await, Server::start("b").await];
+    let urls = servers.each_ref().map(Server::url);
+    let gateway = Gateway::before(&urls, &format!("{EJECT}\ntimeout = \"100ms\"")).await;
+    for _ in 0..10 {
+        let mut wire = gateway.wire().await;
+        wire.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;
+        assert!(wire.all().await.contains("upstream_timeout"));
+    }
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/").await.status, 200);
+    }
+    assert_eq!(servers.each_ref().map(|server| server.seen().len()), [5, 5]);
+}
+
 #[tokio::test]
 async fn a_single_server_is_never_left_out_for_its_answers() {
     let server = Server::start("only").await;
@@ -71,9 +88,8 @@ async fn a_server_that_can_be_connected_to_again_gets_requests_again() {
 
 #[tokio::test]
 async fn nobody_waits_for_a_service_that_cannot_be_connected_to() {
-    // Documentation addresses (RFC 5737): connecting takes its whole time, or fails at once where
-    // there is no way to them.
-    let servers = ["http://192.0.2.1:9".to_owned(), "http://192.0.2.2:9".to_owned()];
+    let servers = [Deaf::start().await, Deaf::start().await];
+    let servers = servers.each_ref().map(Deaf::url);
     let keys = format!("{EJECT}\nconnect_timeout = \"300ms\"");
     let gateway = Gateway::before(&servers, &keys).await;
     for _ in 0..6 {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -280,6 +281,31 @@ async fn read_until(
 
 async fn fill(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8>) -> Option<()> {
     (stream.read_buf(buffer).await.ok()? > 0).then_some(())
+}
+
+/// A listener whose queue is full: who connects waits for as long as he likes.
+pub(crate) struct Deaf {
+    pub(crate) address: SocketAddr,
+    _listener: TcpListener,
+    _queue: Vec<JoinHandle<std::io::Result<TcpStream>>>,
+}
+
+impl Deaf {
+    pub(crate) async fn start() -> Self {
+        let listener = bound(([127, 0, 0, 1], 0).into()).listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let queue = (0..8).map(|_| tokio::spawn(TcpStream::connect(address))).collect();
+        while let Ok(connected) =
+            timeout(Duration::from_millis(100), TcpStream::connect(address)).await
+        {
+            connected.unwrap();
+        }
+        Self { address, _listener: listener, _queue: queue }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
 }
 
 /// The path of a socket in a folder of its own.
