@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::http_proxy;
 use tracing::{info, warn};
@@ -158,10 +159,9 @@ async fn state(
     let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock.clone());
     let phones = Phones::new(client.clone(), tokens.clone(), opener.clone());
     let profiles = Arc::new(Profiles::new(client, tokens));
-    let mut upstreams = Vec::new();
-    for upstream in settings.upstreams {
-        upstreams.push(Arc::new(Backend::new(Upstream::start(upstream, clock.clone()).await)));
-    }
+    // Together: a resolver that does not answer delays the start once.
+    let started = settings.upstreams.into_iter().map(|it| Upstream::start(it, clock.clone()));
+    let upstreams = join_all(started).await.into_iter().map(Backend::new).map(Arc::new).collect();
     let routes = Table::build(settings.routes).map_err(|_| {
         anyhow::anyhow!("two routes could both win; the configuration lets none through")
     })?;
