@@ -114,17 +114,21 @@ async fn a_post_goes_to_another_server_where_nothing_was_sent() {
 }
 
 #[tokio::test]
-async fn another_try_goes_to_another_server() {
+async fn another_try_goes_to_another_server_where_there_is_one() {
     let servers = [Server::start("one").await, Server::start("two").await];
-    let urls: Vec<_> = servers.iter().map(Server::url).collect();
-    let gateway = Gateway::before(&urls, "").await;
-    for _ in 0..2 {
-        gateway.get("/warm").await;
+    let urls = servers.each_ref().map(Server::url);
+    // All requests of this client go to one of them.
+    let gateway = Gateway::before(&urls, "balance = \"hash:openid\"").await;
+    let [first, other] = match gateway.get("/warm").await.text() {
+        "one" => ["one", "two"],
+        _ => ["two", "one"],
+    };
+    for server in &servers {
+        server.answers(once_then(Step::Reset));
     }
-    servers[0].answers(|_| vec![Step::Reset]);
-    servers[1].answers(|_| answer(200, "two"));
-    assert_eq!(gateway.get("/second").await.text(), "two");
-    assert_eq!((sent(&servers[0], "/second"), sent(&servers[1], "/second")), (1, 1));
+    assert_eq!(gateway.get("/second").await.status, 200);
+    let sent = |name: &str| sent(&servers[usize::from(name == "two")], "/second");
+    assert_eq!((sent(first), sent(other)), (1, 1));
 }
 
 #[tokio::test]

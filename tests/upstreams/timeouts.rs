@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpSocket, TcpStream};
-
 use crate::support::gateway::Gateway;
-use crate::support::server::{Server, Step, bytes};
+use crate::support::server::{Deaf, Server, Step, bytes};
 
 const ROUTES: &str = "[[routes]]\npath = \"/quick/**\"\nupstream = \"shop\"\nauth = \"none\"\n\
                       timeout = \"200ms\"\nconnect_timeout = \"200ms\"";
@@ -53,18 +51,9 @@ async fn an_answer_that_goes_on_may_take_longer_than_the_timeout() {
 
 #[tokio::test]
 async fn a_connection_comes_about_in_time_or_it_is_503() {
-    // A listener whose queue is full answers nobody who connects.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut queue = Vec::new();
-    for _ in 0..8 {
-        queue.push(tokio::spawn(TcpStream::connect(address)));
-    }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let server = Deaf::start().await;
     let keys = "connect_timeout = \"10s\"\nretries = 0";
-    let gateway = Gateway::with(&[format!("http://{address}")], keys, ROUTES).await;
+    let gateway = Gateway::with(&[server.url()], keys, ROUTES).await;
     let begun = Instant::now();
     let answer = gateway.get("/quick/a").await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "upstream_unavailable"));

@@ -3,9 +3,10 @@
 use tempfile::TempDir;
 
 use crate::support::certificates::Authority;
+use crate::support::eventually;
 use crate::support::gateway::{Gateway, file};
 use crate::support::http2::Http2Server;
-use crate::support::server::Server;
+use crate::support::server::{Server, Step, answer, bytes};
 
 /// A gateway whose upstream has these keys, with the authority's certificate in `ca.crt`.
 async fn gateway(folder: &TempDir, url: String, keys: &str) -> Gateway {
@@ -119,15 +120,39 @@ async fn http2_is_spoken_over_tls_where_it_is_wanted_and_the_server_has_it() {
 }
 
 #[tokio::test]
+async fn a_websocket_goes_by_http1_to_a_server_that_has_http2() {
+    let authority = Authority::new();
+    let folder = folder(&authority);
+    let mut both = authority.server("localhost", None);
+    both.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let server = Server::tls("both", both).await;
+    server.answers(|_| {
+        let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
+                    Upgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+        [bytes(head), bytes("through the tunnel"), vec![Step::Close]].concat()
+    });
+    let keys = "tls = { ca = \"ca.crt\" }\nhttp2 = true";
+    let gateway = gateway(&folder, url(&server), keys).await;
+    let mut wire = gateway.wire().await;
+    wire.send(
+        "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    )
+    .await;
+    let all = wire.all().await;
+    assert!(all.starts_with("HTTP/1.1 101") && all.ends_with("through the tunnel"), "{all}");
+}
+
+#[tokio::test]
 async fn health_is_asked_over_tls_with_the_same_trust() {
     let authority = Authority::new();
     let server = Server::tls("secure", authority.server("localhost", None)).await;
     let folder = folder(&authority);
     let health = "health = { path = \"/up\", interval = \"50ms\", healthy = 1, unhealthy = 1 }";
-    server.answers(|seen| crate::support::server::answer(200, seen.target()));
+    server.answers(|seen| answer(200, seen.target()));
     let keys = format!("tls = {{ ca = \"ca.crt\" }}\n{health}");
     let gateway = gateway(&folder, url(&server), &keys).await;
     let connections = async || server.connections() > 3;
-    crate::support::eventually("health is asked", connections).await;
+    eventually("health is asked", connections).await;
     assert_eq!(gateway.get("/a").await.text(), "/a");
 }
