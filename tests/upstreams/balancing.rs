@@ -1,13 +1,15 @@
 //! Which of several servers gets a request.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use reqwest::Method;
+use tokio::task::JoinSet;
 
+use crate::support::eventually;
 use crate::support::gateway::Gateway;
-use crate::support::server::{Server, Step, answer};
+use crate::support::server::{Gate, Seen, Server, Step, answer};
 
 async fn servers(names: &[&str]) -> Vec<Server> {
     join_all(names.iter().map(|name| Server::start(name))).await
@@ -29,23 +31,36 @@ async fn round_robin_gives_each_server_the_same() {
 }
 
 #[tokio::test]
-async fn least_requests_keeps_away_from_a_server_that_is_slow() {
-    let servers = servers(&["slow", "fast"]).await;
-    servers[0].answers(|_| {
-        let mut steps = vec![Step::Wait(Duration::from_millis(700))];
-        steps.extend(answer(200, "slow"));
-        steps
-    });
+async fn least_requests_keeps_away_from_a_server_that_is_busy() {
+    let servers = servers(&["busy", "free"]).await;
+    let gate = Gate::closed();
+    let opened = gate.clone();
+    let wait = |step: Step, name: &'static str| {
+        move |seen: &Seen| match seen.target() {
+            "/waits" => [vec![step.clone()], answer(200, name)].concat(),
+            _ => answer(200, name),
+        }
+    };
+    servers[0].answers(wait(Step::Hang, "busy"));
+    servers[1].answers(wait(Step::Await(opened), "free"));
     let gateway = Gateway::before(&urls(&servers), "balance = \"least-requests\"").await;
-    let under_way = join_all((0..4).map(|_| gateway.get("/"))).await;
-    let answers = join_all((0..40).map(async |turn| {
-        tokio::time::sleep(Duration::from_millis(10 * turn)).await;
-        gateway.get("/").await
-    }));
-    let answers = answers.await;
-    assert!(under_way.iter().chain(&answers).all(|answer| answer.status == 200));
-    let slow = servers[0].seen().len();
-    assert!(slow <= 12, "{slow} of 44 requests went to the slow server");
+    let gateway = Arc::new(gateway);
+    let mut waiting = JoinSet::new();
+    for _ in 0..10 {
+        let gateway = gateway.clone();
+        waiting.spawn(async move { gateway.get("/waits").await });
+    }
+    let all_wait = async || servers.iter().map(|server| server.seen().len()).sum::<usize>() == 10;
+    eventually("ten requests wait", all_wait).await;
+    gate.open();
+    for _ in 0..servers[1].seen().len() {
+        waiting.join_next().await.unwrap().unwrap();
+    }
+    for _ in 0..40 {
+        gateway.get("/").await;
+    }
+    let at_busy = servers[0].seen().iter().filter(|seen| seen.target() == "/").count();
+    assert!(at_busy <= 4, "{at_busy} of 40 requests went to the busy server");
 }
 
 #[tokio::test]

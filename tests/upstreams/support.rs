@@ -3,6 +3,7 @@
 pub(crate) mod certificates;
 pub(crate) mod gateway;
 pub(crate) mod http2;
+pub(crate) mod record;
 pub(crate) mod server;
 pub(crate) mod wire;
 
