@@ -12,6 +12,7 @@ mod peer;
 mod respond;
 mod run_action;
 mod state;
+mod tunnel;
 mod upstream_request;
 
 use std::sync::Arc;
@@ -87,7 +88,8 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         ctx: &mut Context,
     ) -> Result<Box<HttpPeer>> {
-        peer::next(ctx, session.is_upgrade_req()).map_err(failure::refused)
+        peer::next(ctx, tunnel::is_asked_for(session.req_header().as_ref()))
+            .map_err(failure::refused)
     }
 
     async fn upstream_request_filter(
@@ -126,7 +128,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         ctx.upstream_status = Some(response.status);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            if !session.is_upgrade_req() {
+            if !tunnel::is_asked_for(session.req_header().as_ref()) {
                 return Err(failure::refused(failure::unasked_tunnel(ctx)));
             }
             session.set_read_timeout(None);

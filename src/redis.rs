@@ -41,6 +41,8 @@ impl RedisStore {
         clock: Clock,
         invalidations: Arc<dyn Invalidations>,
     ) -> Self {
+        // Until changes are heard of, no copy is to be kept.
+        invalidations.live(false);
         let keys = Keys::new(settings.key_prefix.clone());
         let link = Link::start(settings, clock.clone(), invalidations, keys.sessions());
         Self { link, keys, scripts: Scripts::new(), clock, damaged: Damage::default() }

@@ -18,7 +18,7 @@ pub use sessions::{NotAuthenticated, Sessions};
 
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// The `[session]` table.
@@ -80,6 +80,22 @@ pub struct Cookie {
     pub name: String,
     /// Its `SameSite`.
     pub same_site: SameSite,
+}
+
+impl Cookie {
+    /// The `Set-Cookie` that gives it this token for so many seconds; none at all take it away.
+    pub fn set_to(&self, token: &str, seconds: u64) -> Option<HeaderValue> {
+        let same_site = match self.same_site {
+            SameSite::Strict => "Strict",
+            SameSite::Lax => "Lax",
+            SameSite::None => "None",
+        };
+        let name = &self.name;
+        let text = format!(
+            "{name}={token}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite={same_site}"
+        );
+        HeaderValue::try_from(text).ok()
+    }
 }
 
 /// The `SameSite` of a cookie.

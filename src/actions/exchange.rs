@@ -181,12 +181,8 @@ impl Parts {
     /// Begins the session of a user whom WeChat has vouched for.
     async fn admit(&self, app: &Arc<App>, login: &Login) -> Result<LoggedIn, Refusal> {
         let user = User { appid: app.appid.clone(), openid: login.openid.clone() };
-        let first_login = self.rings.is_empty(&user).await?;
+        let first_login = self.rings.is_new(&user).await?;
         self.keep_key(app, &user, &login.session_key).await?;
-        if let Some(unionid) = &login.unionid {
-            // The app may have been bound to an open-platform account since the user's other logins.
-            self.sessions.add_unionid(&user, unionid).await?;
-        }
         let session = self.sessions.begin(user, login.unionid.clone()).await?;
         let token = self.sessions.token(&session).map_err(|_| {
             Refusal::new(
@@ -236,7 +232,14 @@ impl Parts {
     async fn remember(&self, key: &Key, hash: &[u8; 32], outcome: &Result<LoggedIn, Refusal>) {
         let outcome = match outcome {
             Ok(logged_in) => Outcome::LoggedIn(logged_in.clone()),
-            Err(Refusal { wechat_errcode: Some(errcode), .. }) => Outcome::Refused(*errcode),
+            Err(Refusal { wechat_errcode: Some(errcode), .. }) if is_final(*errcode) => {
+                Outcome::Refused(*errcode)
+            }
+            // WeChat has looked at nothing: it is busy, or turned the gateway itself away.
+            Err(Refusal { wechat_errcode: Some(_), .. }) => {
+                let _ = self.store.remove(key, UNDER_WAY).await;
+                return;
+            }
             Err(_) => Outcome::Lost,
         };
         // Serialising plain data does not fail; an empty value would be read as damaged.
@@ -259,13 +262,18 @@ impl Parts {
                 if lives { Ok(logged_in) } else { Err(used()) }
             }
             Some(Outcome::Refused(errcode)) => Err(errcode::refusal(Api::Code2Session, errcode)),
-            Some(Outcome::Lost) => {
-                let note = "WeChat was asked about this code before and gave no answer that helps";
-                Err(Refusal::new(Reason::WechatUnavailable, note))
-            }
+            Some(Outcome::Lost) => Err(Refusal::new(
+                Reason::LoginCodeUsed,
+                "WeChat was asked about this code before, and its answer did not come",
+            )),
             None => Err(used()),
         }
     }
+}
+
+/// Whether an errcode speaks of the code, so that asking again would change nothing.
+fn is_final(errcode: i64) -> bool {
+    matches!(errcode, 40029 | 40163 | 40226 | 41008)
 }
 
 /// The store never sees the code itself.

@@ -12,7 +12,7 @@ use super::fields::Fields;
 use crate::clock::Clock;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
-use crate::session::{Cookie, SameSite};
+use crate::session::Cookie;
 use crate::wechat::app::App;
 
 /// What a login takes of its fields; the rest is the client's own.
@@ -114,19 +114,13 @@ impl Logins {
 
     /// The cookie that is set at login, where one is configured.
     pub fn cookie(&self, logged_in: &LoggedIn) -> Option<HeaderValue> {
-        let cookie = self.cookie.as_ref()?;
-        let same_site = match cookie.same_site {
-            SameSite::Strict => "Strict",
-            SameSite::Lax => "Lax",
-            SameSite::None => "None",
-        };
-        let text = format!(
-            "{}={}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite={same_site}",
-            cookie.name,
-            logged_in.token,
-            self.expires_in(logged_in),
-        );
-        HeaderValue::try_from(text).ok()
+        self.cookie.as_ref()?.set_to(&logged_in.token, self.expires_in(logged_in))
+    }
+
+    /// The answer to a refresh or a logout, with the cookie of a client that keeps its token in one.
+    pub fn with_cookie_of(&self, answer: Answer, token: &str, seconds: u64) -> Answer {
+        let set_cookie = self.cookie.as_ref().and_then(|cookie| cookie.set_to(token, seconds));
+        Answer { set_cookie, ..answer }
     }
 }
 

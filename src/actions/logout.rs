@@ -2,14 +2,20 @@
 
 use super::answer::{self, Answer};
 use super::fields::Fields;
+use super::login::Logins;
 use crate::session::{Live, Sessions};
 
 /// Ends the session, and with `everywhere` those on all devices of the user.
-pub async fn logout(sessions: &Sessions, live: &Live, fields: &Fields) -> answer::Result {
+pub async fn logout(
+    sessions: &Sessions,
+    logins: &Logins,
+    live: &Live,
+    fields: &Fields,
+) -> answer::Result {
     let session = &live.session;
     if fields.boolean("everywhere")? {
         sessions.end_all(&session.user).await?;
     }
     sessions.end(&session.user, &session.id).await?;
-    Ok(Answer::nothing())
+    Ok(logins.with_cookie_of(Answer::nothing(), "", 0))
 }

@@ -66,18 +66,20 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         // A new connection has as long for its first byte as for the rest of the head.
         let mut silence = self.limits.header_timeout;
         loop {
-            let beginning = tokio::select! {
+            let first = tokio::select! {
                 biased;
-                beginning = head::next(&mut stream, &self.limits, silence, http2_possible) => beginning,
+                first = head::first_byte(&mut stream, silence) => first,
                 _ = stopping.wait_for(|stop| *stop) => return,
             };
+            let Some(first) = first else { return };
+            let request = self.requests.enter();
+            let beginning = head::next(&mut stream, &self.limits, first, http2_possible).await;
             let bytes = match beginning {
                 Beginning::Http1(bytes) => bytes,
                 Beginning::Http2 => return drop(self.http2.process_new(stream, shutdown).await),
                 Beginning::Nothing => return,
                 Beginning::Refused(refusal) => return refuse(stream, &refusal).await,
             };
-            let request = self.requests.enter();
             let mut session = ServerSession::new_http1(stream);
             if let Some(settings) = settings.take() {
                 settings.apply_to_session(&mut session);

@@ -29,19 +29,23 @@ pub(super) enum Beginning {
     Refused(Refusal),
 }
 
-/// Waits for the next request on a connection.
+/// Waits for the first byte of the next request on a connection, and leaves it to be read.
+pub(super) async fn first_byte(stream: &mut Stream, silence: Duration) -> Option<u8> {
+    let mut first = [0; 1];
+    match timeout(silence, stream.try_peek(&mut first)).await {
+        Ok(Ok(true)) => Some(first[0]),
+        _ => None,
+    }
+}
+
+/// Reads the head of a request whose first byte is there.
 pub(super) async fn next(
     stream: &mut Stream,
     limits: &Limits,
-    silence: Duration,
+    first: u8,
     http2: bool,
 ) -> Beginning {
-    let mut first = [0; 1];
-    match timeout(silence, stream.try_peek(&mut first)).await {
-        Ok(Ok(true)) => {}
-        _ => return Beginning::Nothing,
-    }
-    match timeout(limits.header_timeout, read(stream, limits, http2 && first == *b"P")).await {
+    match timeout(limits.header_timeout, read(stream, limits, http2 && first == b'P')).await {
         Ok(Ok(beginning)) => beginning,
         Ok(Err(_)) => Beginning::Nothing,
         Err(_) => Beginning::Refused(Reason::RequestTimeout.into()),

@@ -116,7 +116,8 @@ pub fn names_a_host(text: &str) -> bool {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !name.is_empty() && name.bytes().all(name_bytes),
     };
-    name_fits && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    name_fits && port.is_none_or(|port| digits(port) && port.parse::<u16>().is_ok())
 }
 
 /// `name:port` taken apart; the colons of a bracketed IPv6 address are not the port's.

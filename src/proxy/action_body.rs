@@ -1,5 +1,7 @@
 //! The body of a request to an action, read within its bounds.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT};
 use pingora_error::ErrorType;
@@ -13,6 +15,9 @@ use crate::refusal::{Reason, Refusal};
 /// pingora sends a request whose body was read only where it has the end of that body in its retry
 /// buffer, which has this size (`proofs` of the body's replacement: else the upstream waits for ever).
 const RETRY_BUFFER: u64 = 64 << 10;
+
+/// Bytes a second of a client that is not stalling.
+const SLOWEST: u64 = 8 << 10;
 
 /// Reads the whole body within the time that a body may take between two reads.
 pub(super) async fn read(session: &mut Session, ctx: &Context) -> Result<Bytes, Refusal> {
@@ -33,9 +38,14 @@ pub(super) async fn read(session: &mut Session, ctx: &Context) -> Result<Bytes, 
     }
     let forwarded = ctx.upstream.is_some();
     let read = read_within(session, limit, declared, forwarded);
-    tokio::time::timeout(ctx.state.limits.body_idle, read)
+    tokio::time::timeout(time_for(limit, ctx.state.limits.body_idle), read)
         .await
         .unwrap_or_else(|_| Err(Reason::RequestTimeout.into()))
+}
+
+/// As long as one pause may be, and longer the more may come: a phone on a slow line sends an avatar too.
+fn time_for(limit: u64, body_idle: Duration) -> Duration {
+    body_idle + Duration::from_secs(limit / SLOWEST)
 }
 
 async fn read_within(

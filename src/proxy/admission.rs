@@ -40,7 +40,7 @@ fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc
     let raw_path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     let path = path::canonical(raw_path)
         .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
-    let route = match state.routes.find(&path, split_port(host).0, &head.method) {
+    let route = match state.routes.find(&path, host_name(host), &head.method) {
         Outcome::Found(route) => route.clone(),
         Outcome::MethodNotAllowed(methods) => {
             let allow = methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
@@ -59,6 +59,12 @@ fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc
     Ok(route)
 }
 
+/// The name in a Host: without its port, and without the dot that says that it is whole.
+fn host_name(host: &str) -> &str {
+    let (name, _) = split_port(host);
+    name.strip_suffix('.').unwrap_or(name)
+}
+
 fn check_declared_body(head: &Parts, limit: u64) -> Result<(), Refusal> {
     let declared = head.headers.get(http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -75,7 +81,7 @@ async fn authenticate(
     route: &Route,
 ) -> Result<(), Refusal> {
     let auth = match route.action {
-        Action::Login | Action::Push => return Ok(()),
+        Action::Login | Action::Push => Auth::None,
         Action::Proxy => route.auth,
         _ => Auth::Required,
     };

@@ -85,8 +85,7 @@ pub(super) async fn conclude(
     let (Some(login), Some(live)) = (&mut ctx.login, &ctx.live) else { return Ok(()) };
     let sessions = &ctx.state.sessions;
     if response.status.as_u16() >= 400 {
-        let session = &live.session;
-        let ended = sessions.end(&session.user, &session.id).await;
+        let ended = sessions.end_unless_accepted(&live.session).await;
         return ended.map_err(|error| failure::refused(Refusal::from(error)));
     }
     let claims = claims(&response.headers);
@@ -94,6 +93,8 @@ pub(super) async fn conclude(
         let added = sessions.add_claims(live, claims).await;
         added.map_err(|error| failure::refused(Refusal::from(error)))?;
     }
+    let accepted = sessions.accept(&live.session).await;
+    accepted.map_err(|error| failure::refused(Refusal::from(error)))?;
     login.accepted = true;
     let json = response.headers.get(CONTENT_TYPE).is_some_and(|content_type| {
         content_type.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("json"))

@@ -56,13 +56,13 @@ pub(super) async fn run(
         }
         Action::Logout => {
             let fields = Fields::read(query, headers, &body)?;
-            logout::logout(&state.sessions, live(ctx)?, &fields).await
+            logout::logout(&state.sessions, &state.logins, live(ctx)?, &fields).await
         }
         Action::Profile => {
             check_profile(&state, ctx, query, headers, body).await?;
             return Ok(None);
         }
-        Action::Refresh => refresh::refresh(&state.sessions, live(ctx)?).await,
+        Action::Refresh => refresh::refresh(&state.sessions, &state.logins, live(ctx)?).await,
         Action::Session => session::session(&state.sessions, live(ctx)?),
         action => {
             let note = format!("the action {} is not available yet", action.name());
@@ -94,7 +94,9 @@ async fn log_in(
         }
         login => {
             let userinfo = match &login {
-                Ok(logged_in) if fields.is_wafer() => userinfo(state, fields, logged_in).await?,
+                Ok(logged_in) if fields.is_wafer() => {
+                    userinfo(state, fields, logged_in).await.ok().flatten()
+                }
                 _ => None,
             };
             if let (Err(refusal), true) = (&login, fields.is_wafer()) {
@@ -115,11 +117,7 @@ async fn userinfo(
 ) -> Result<Option<Box<RawValue>>, Refusal> {
     let Some(sealed) = open_data::sealed(fields)? else { return Ok(None) };
     let live = state.sessions.authenticate(logged_in.token()).await?;
-    match state.opener.open_sealed(&live.session, &sealed, Kind::Any).await {
-        Ok(opened) => Ok(Some(opened)),
-        Err(refusal) if refusal.reason == Reason::SessionKeyStale => Ok(None),
-        Err(refusal) => Err(refusal),
-    }
+    Ok(state.opener.open_sealed(&live.session, &sealed, Kind::Any).await.ok())
 }
 
 /// What an action found out: the answer, or a part of the body that goes to the route's upstream.

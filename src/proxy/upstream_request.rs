@@ -1,7 +1,8 @@
 //! The request as the upstream gets it: what is the gateway's to say is taken off, then set.
 
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST,
+    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -147,6 +148,8 @@ fn set_body(parts: &mut Parts, ctx: &Context) {
     let headers = &mut parts.headers;
     if let Some(replacement) = &ctx.replacement {
         headers.remove(TRANSFER_ENCODING);
+        // The body is here, and the client was told to go on.
+        headers.remove(EXPECT);
         headers.insert(CONTENT_LENGTH, replacement.body.len().into());
         if replacement.taken.is_some() {
             parts.method = Method::POST;

@@ -52,9 +52,13 @@ impl KeyRings {
         Ok(stored.iter().filter_map(open).collect())
     }
 
-    /// Whether the user has no keys: the gateway never saw him, or not for a long time.
-    pub async fn is_empty(&self, user: &User) -> Result<bool, Unavailable> {
-        Ok(self.store.session_keys(user).await?.is_empty())
+    /// Whether the gateway has not seen the user, or not for a long time; from now on it has. This does
+    /// not follow from the ring, which loses keys that are burnt.
+    pub async fn is_new(&self, user: &User) -> Result<bool, Unavailable> {
+        let seen = Key::new(Kind::Seen, &owner(user));
+        let before = self.store.get(&seen).await?;
+        self.store.put(&seen, b"1", KEPT).await?;
+        Ok(before.is_none())
     }
 
     /// Puts a key that WeChat has just given first in the ring.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::HeaderValue;
 use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 
 use super::record::{Session, SessionId};
 use super::store::Invalidations;
@@ -20,7 +21,7 @@ const CAPACITY: usize = 100_000;
 /// The sessions that this process knows.
 #[derive(Debug)]
 pub(super) struct NearCache {
-    sessions: Cache<SessionId, Arc<Live>>,
+    sessions: Cache<SessionId, Arc<Live>, UnitWeighter, DefaultHashBuilder, Release>,
     called_back: Cache<SessionId, ()>,
     /// Whether changes in the store are heard of.
     heard: AtomicBool,
@@ -40,6 +41,8 @@ pub struct Live {
     pub unionid: Option<HeaderValue>,
     /// Whether it is known to have changed or ended.
     called_back: AtomicBool,
+    /// Whether the cache holds it, and so can call it back.
+    held: AtomicBool,
     /// The era that its load began in.
     era: u64,
     /// From when on the store should be asked again, in seconds since 1970.
@@ -63,7 +66,8 @@ impl Live {
         };
         let renew_from = AtomicU64::new(renew_from);
         let called_back = AtomicBool::new(false);
-        Some(Self { session, app, openid, unionid, called_back, era, stale_from, renew_from })
+        let held = AtomicBool::new(true);
+        Some(Self { session, app, openid, unionid, called_back, held, era, stale_from, renew_from })
     }
 
     /// Whether it is known to have changed or ended.
@@ -72,10 +76,28 @@ impl Live {
     }
 }
 
+/// Tells whoever still holds a session that has no place here any more: it could not be called back.
+#[derive(Clone, Debug)]
+struct Release;
+
+impl Lifecycle<SessionId, Arc<Live>> for Release {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _: SessionId, evicted: Arc<Live>) {
+        evicted.held.store(false, Ordering::Release);
+    }
+}
+
 impl NearCache {
     pub(super) fn new() -> Self {
         Self {
-            sessions: Cache::new(CAPACITY),
+            sessions: Cache::with(
+                CAPACITY,
+                CAPACITY as u64,
+                UnitWeighter,
+                DefaultHashBuilder::default(),
+                Release,
+            ),
             called_back: Cache::new(CAPACITY),
             heard: AtomicBool::new(true),
             era: AtomicU64::new(0),
@@ -111,6 +133,7 @@ impl NearCache {
     /// Whether a session still is what it was when it was loaded, as far as can be known here.
     pub(super) fn is_current(&self, live: &Live, now: u64) -> bool {
         !live.is_called_back()
+            && live.held.load(Ordering::Acquire)
             && live.era == self.era()
             && now < live.stale_from
             && self.heard.load(Ordering::Acquire)

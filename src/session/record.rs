@@ -12,6 +12,8 @@ use crate::wechat::user::{UnionId, User};
 
 /// For how many seconds a token that was refreshed goes on working, for requests under way.
 const REPLACED_TOKEN_SECONDS: u64 = 60;
+/// So many of them, however often a client refreshes.
+const MAX_REPLACED_TOKENS: usize = 8;
 
 /// One login of one user on one device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ impl Session {
         self.replaced_tokens.retain(|(_, until)| now < *until);
         let old = std::mem::replace(&mut self.token, TokenId::random());
         self.replaced_tokens.push((old, now + REPLACED_TOKEN_SECONDS));
+        let surplus = self.replaced_tokens.len().saturating_sub(MAX_REPLACED_TOKENS);
+        self.replaced_tokens.drain(..surplus);
     }
 }
 

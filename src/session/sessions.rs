@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
-use super::store::{Invalidations, Store, Unavailable};
+use super::store::{Invalidations, Key, Kind, Store, Unavailable};
 use super::token::{Claims, Invalid, MAX_LENGTH, Tokens};
 use super::turns::Turns;
 use super::{OnStoreOutage, Revocation, Settings};
@@ -19,6 +19,10 @@ use crate::wechat::user::{OpenId, UnionId, User};
 
 /// However live the invalidations are, no cached session is believed for longer.
 const CACHED_SECONDS: u64 = 30;
+/// Longer than a login code's outcome is shared.
+const ACCEPTED_KEPT: Duration = Duration::from_secs(120);
+/// Devices of one person, generously; each login reads the others.
+const SESSIONS_OF_A_USER: usize = 32;
 /// Tokens whose verdict is remembered. About 600 bytes each.
 const VERDICTS: usize = 50_000;
 
@@ -92,13 +96,23 @@ impl Sessions {
         }
     }
 
-    /// Begins a session for a user that WeChat has just vouched for.
+    /// Begins a session for a user that WeChat has just vouched for. His oldest one makes room for it
+    /// where he has very many.
     pub async fn begin(
         &self,
         user: User,
         unionid: Option<UnionId>,
     ) -> Result<Session, Unavailable> {
         let now = self.clock.now();
+        let others = self.store.sessions_of(&user).await?;
+        let surplus = (others.len() + 1).saturating_sub(SESSIONS_OF_A_USER);
+        for oldest in others.iter().take(surplus) {
+            self.end(&user, &oldest.id).await?;
+        }
+        if let Some(unionid) = &unionid {
+            // The app may have been bound to an open-platform account since the user's other logins.
+            self.add_unionid(&others, unionid).await?;
+        }
         let session = Session {
             id: SessionId::random(),
             user,
@@ -203,8 +217,9 @@ impl Sessions {
             return None;
         }
         if let Some(verdict) = self.verdicts.get(token) {
-            let good = !verdict.live.is_called_back() && now < verdict.until;
-            return good.then(|| verdict.live.clone());
+            let live = &verdict.live;
+            let ended = live.is_called_back() || self.near.was_called_back(&live.session.id);
+            return (!ended && now < verdict.until).then(|| verdict.live.clone());
         }
         let live = self.signed(claims)?;
         (!self.near.was_called_back(&live.session.id)).then_some(live)
@@ -271,14 +286,26 @@ impl Sessions {
         self.update(&session).await
     }
 
-    /// Adds a unionid to those sessions of a user that have none.
-    pub async fn add_unionid(&self, user: &User, unionid: &UnionId) -> Result<(), Unavailable> {
-        for mut session in self.store.sessions_of(user).await? {
-            if session.unionid.is_none() {
-                session.unionid = Some(unionid.clone());
-                self.store.update(&session).await?;
-                self.near.forget(&session.id);
-            }
+    /// Notes that an upstream has accepted the login that began a session.
+    pub async fn accept(&self, session: &Session) -> Result<(), Unavailable> {
+        self.store.put(&accepted(session), b"1", ACCEPTED_KEPT).await
+    }
+
+    /// Ends a session whose login an upstream has refused. Several requests may have brought the same
+    /// login code: where one of them was accepted, its client has the token by now.
+    pub async fn end_unless_accepted(&self, session: &Session) -> Result<(), Unavailable> {
+        match self.store.get(&accepted(session)).await? {
+            Some(_) => Ok(()),
+            None => self.end(&session.user, &session.id).await,
+        }
+    }
+
+    /// Adds a unionid to those sessions that have none.
+    async fn add_unionid(&self, known: &[Session], unionid: &UnionId) -> Result<(), Unavailable> {
+        for session in known.iter().filter(|session| session.unionid.is_none()) {
+            let session = Session { unionid: Some(unionid.clone()), ..session.clone() };
+            self.store.update(&session).await?;
+            self.near.forget(&session.id);
         }
         Ok(())
     }
@@ -310,6 +337,10 @@ impl Sessions {
         }
         Ok(ended.len())
     }
+}
+
+fn accepted(session: &Session) -> Key {
+    Key::new(Kind::Accepted, &[session.id.as_str().as_bytes()])
 }
 
 fn names(claims: &Claims) -> Option<(User, SessionId, TokenId)> {

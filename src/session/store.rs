@@ -172,6 +172,10 @@ pub enum Kind {
     Rate,
     /// Encrypted data that was opened before.
     Replay,
+    /// That a user has logged in.
+    Seen,
+    /// That an upstream has accepted a login.
+    Accepted,
 }
 
 impl Kind {
@@ -186,6 +190,8 @@ impl Kind {
             Self::KeyFailures => "kf",
             Self::Rate => "r",
             Self::Replay => "rp",
+            Self::Seen => "sn",
+            Self::Accepted => "ac",
         }
     }
 }

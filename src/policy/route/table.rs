@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Action, Pattern, Route};
+use super::{Action, Auth, Pattern, Route};
 
 /// The routes, arranged for lookup.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Table {
     routes: Vec<Arc<Route>>,
     /// Positions in `routes` by exact path, in lower case and without a closing `/`.
     exact: HashMap<String, Vec<usize>>,
-    /// Positions in `routes` by prefix, grouped by the length of the prefix in bytes, longest first.
+    /// Positions in `routes` by prefix in lower case, grouped by the length of the prefix in bytes, longest first.
     prefixes: Vec<(usize, HashMap<String, Vec<usize>>)>,
 }
 
@@ -43,7 +43,7 @@ impl Table {
                 Pattern::Exact(path) => exact.entry(folded(path)).or_default(),
                 Pattern::Prefix(path) => {
                     let of_length = prefixes.entry(path.len()).or_default();
-                    of_length.entry(path.clone()).or_default()
+                    of_length.entry(path.to_ascii_lowercase()).or_default()
                 }
             };
             places.push(position);
@@ -69,27 +69,39 @@ impl Table {
     }
 
     /// The route of a request. The path is canonical, the host without a port.
+    ///
+    /// Upstreams often read `/API/x` and `/admin/` as `/api/x` and `/admin`. So a route whose path
+    /// is there in another case, or with another closing slash, does not win; but no broader route that
+    /// asks for less gets the request either (CVE-2026-27587), nor one that would see the login code in
+    /// it.
     pub fn find<'a>(&'a self, path: &str, host: &'a str, method: &Method) -> Outcome<'a> {
+        with_lower_case(path, |folded| self.find_folded(path, folded, host, method))
+    }
+
+    fn find_folded<'a>(
+        &'a self,
+        path: &str,
+        folded: &str,
+        host: &'a str,
+        method: &Method,
+    ) -> Outcome<'a> {
         let mut allowed = Vec::new();
-        let exact = with_folded(path, |folded| self.exact.get(folded));
+        let mut asked = Strictness::default();
+        let exact = self.exact.get(folded.strip_suffix('/').unwrap_or(folded));
         for route in self.of_host(exact, host) {
-            if route.path.path() == path {
-                match take(route, method, &mut allowed) {
-                    Some(route) => return Outcome::Found(route),
-                    None => continue,
-                }
-            }
-            // Another spelling of a path that the gateway answers itself: a broader route must not
-            // get the login code that is in it.
-            if route.action != Action::Proxy {
-                return Outcome::NotFound;
+            if route.path.path() != path {
+                asked = asked.max(Strictness::of(route));
+            } else if let Some(route) = take(route, method, &mut allowed) {
+                return asked.admit(route);
             }
         }
         for (length, group) in &self.prefixes {
-            let Some(prefix) = prefix_of(path, *length) else { continue };
+            let Some(prefix) = prefix_of(folded, *length) else { continue };
             for route in self.of_host(group.get(prefix), host) {
-                if let Some(route) = take(route, method, &mut allowed) {
-                    return Outcome::Found(route);
+                if path.get(..*length) != Some(route.path.path()) {
+                    asked = asked.max(Strictness::of(route));
+                } else if let Some(route) = take(route, method, &mut allowed) {
+                    return asked.admit(route);
                 }
             }
         }
@@ -167,27 +179,52 @@ fn folded(path: &str) -> String {
     path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase()
 }
 
-/// Calls with the folded path, on the stack where it is short.
-fn with_folded<T>(path: &str, call: impl FnOnce(&str) -> T) -> T {
-    let bare = path.strip_suffix('/').unwrap_or(path);
-    if !bare.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return call(bare);
+/// Calls with the path in lower case, on the stack where it is short.
+fn with_lower_case<T>(path: &str, call: impl FnOnce(&str) -> T) -> T {
+    if !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return call(path);
     }
     let mut buffer = [0; 128];
-    if let Some(copy) = buffer.get_mut(..bare.len()) {
-        copy.copy_from_slice(bare.as_bytes());
+    if let Some(copy) = buffer.get_mut(..path.len()) {
+        copy.copy_from_slice(path.as_bytes());
         copy.make_ascii_lowercase();
         if let Ok(text) = std::str::from_utf8(copy) {
             return call(text);
         }
     }
-    call(&bare.to_ascii_lowercase())
+    call(&path.to_ascii_lowercase())
+}
+
+/// What a route asks of a request, the least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Strictness {
+    #[default]
+    Nothing,
+    TokenIfThere,
+    Token,
+    /// The gateway answers itself.
+    Action,
+}
+
+impl Strictness {
+    fn of(route: &Route) -> Self {
+        match (route.action, route.auth) {
+            (Action::Proxy, Auth::None) => Self::Nothing,
+            (Action::Proxy, Auth::Optional) => Self::TokenIfThere,
+            (Action::Proxy, Auth::Required) => Self::Token,
+            _ => Self::Action,
+        }
+    }
+
+    /// The route, unless another spelling of the path asks for more.
+    fn admit(self, route: &Arc<Route>) -> Outcome<'_> {
+        if self > Self::of(route) { Outcome::NotFound } else { Outcome::Found(route) }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::route::Auth;
 
     fn route(path: &str) -> Route {
         Route {
@@ -280,6 +317,18 @@ mod tests {
         }
         assert_eq!(found(&table, "/wxLogin", "", Method::GET).as_deref(), Some("/wxLogin"));
         assert_eq!(found(&table, "/other", "", Method::GET).as_deref(), Some("/**"));
+    }
+
+    #[test]
+    fn another_spelling_falls_to_no_route_that_asks_for_less() {
+        let public = |path: &str| Route { auth: Auth::None, ..route(path) };
+        let routes = vec![route("/api/**"), route("/admin"), public("/Open/**"), public("/**")];
+        let table = Table::build(routes).unwrap();
+        for path in ["/API/orders", "/Api", "/admin/", "/ADMIN", "/Admin/"] {
+            assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
+        }
+        assert_eq!(found(&table, "/open/x", "", Method::GET).as_deref(), Some("/**"));
+        assert_eq!(found(&table, "/api/orders", "", Method::GET).as_deref(), Some("/api/**"));
     }
 
     #[test]
