@@ -1,7 +1,7 @@
 //! `gateway.toml`: read as a whole, with every problem at its exact place.
 //!
 //! Each file of this module reads one table and fills the settings of the module that the table is
-//! for; nobody else sees the file's shape. A [`Section`] asks for one key after the other, so what a
+//! for; nobody else sees the file's shape. A `Section` asks for one key after the other, so what a
 //! table can hold is said once, by the code that reads it. Problems are collected and not returned
 //! early: one run shows all of them.
 

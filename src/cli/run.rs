@@ -16,7 +16,7 @@ use crate::lifecycle::signals::{Signals, Stop};
 ///
 /// It reads the whole configuration first and says everything that is wrong with it at once, each
 /// problem with its line and column; it then exits with 78. SIGTERM ends it in order: not ready but
-/// accepting for [server] lame_duck, then until what is under way has ended.
+/// accepting for the time of server.lame_duck, then until what is under way has ended.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration.
