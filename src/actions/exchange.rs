@@ -232,14 +232,9 @@ impl Parts {
     async fn remember(&self, key: &Key, hash: &[u8; 32], outcome: &Result<LoggedIn, Refusal>) {
         let outcome = match outcome {
             Ok(logged_in) => Outcome::LoggedIn(logged_in.clone()),
-            Err(Refusal { wechat_errcode: Some(errcode), .. }) if is_final(*errcode) => {
-                Outcome::Refused(*errcode)
-            }
-            // WeChat has looked at nothing: it is busy, or turned the gateway itself away.
-            Err(Refusal { wechat_errcode: Some(_), .. }) => {
-                let _ = self.store.remove(key, UNDER_WAY).await;
-                return;
-            }
+            // Also one that speaks of WeChat's state and not of the code: whether the code is spent by
+            // now nobody knows, and it is sent once.
+            Err(Refusal { wechat_errcode: Some(errcode), .. }) => Outcome::Refused(*errcode),
             Err(_) => Outcome::Lost,
         };
         // Serialising plain data does not fail; an empty value would be read as damaged.
@@ -269,11 +264,6 @@ impl Parts {
             None => Err(used()),
         }
     }
-}
-
-/// Whether an errcode speaks of the code, so that asking again would change nothing.
-fn is_final(errcode: i64) -> bool {
-    matches!(errcode, 40029 | 40163 | 40226 | 41008)
 }
 
 /// The store never sees the code itself.

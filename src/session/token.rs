@@ -13,6 +13,8 @@ pub use key::{BadKey, SigningKey};
 /// Longer tokens are turned away unread: ours are below 400 bytes with any key but RSA.
 pub(super) const MAX_LENGTH: usize = 4 << 10;
 const ISSUER: &str = "wxgate";
+/// How far the clock of the replica that made a token may be ahead of ours.
+const AHEAD_SECONDS: u64 = 15 * 60;
 
 /// What a token says. Nothing else may be in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +82,7 @@ impl Tokens {
         let claims = decode::<Claims>(token, key.decoding(), &signature_only(key))
             .map_err(|_| Invalid)?
             .claims;
-        if claims.iss != ISSUER || now >= claims.exp {
+        if claims.iss != ISSUER || now >= claims.exp || claims.iat > now + AHEAD_SECONDS {
             return Err(Invalid);
         }
         Ok(claims)
