@@ -184,6 +184,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         ctx: &mut Context,
     ) -> FailToProxy {
+        login_answer::give_up(ctx).await;
         let error_code = match failure::refusal(error, ctx) {
             Some(refusal) if !respond::has_begun(session) => {
                 let status = refusal.status();

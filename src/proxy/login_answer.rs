@@ -111,6 +111,19 @@ pub(super) async fn conclude(
     Ok(())
 }
 
+/// Ends the session of a login on which the upstream gave no word: the client never gets its token, and
+/// nobody else is to find it.
+pub(super) async fn give_up(ctx: &Context) {
+    let (Some(login), Some(live)) = (&ctx.login, &ctx.live) else { return };
+    if login.accepted {
+        return;
+    }
+    let session = &live.session;
+    if let Err(error) = ctx.state.sessions.end(&session.user, &session.id).await {
+        warn!("the session of a login that its upstream did not answer was not ended: {error}");
+    }
+}
+
 /// `X-Session-Claim-User-Id: 7` as `user_id` = `7`.
 fn claims(headers: &HeaderMap) -> BTreeMap<String, String> {
     let mut claims = BTreeMap::new();
