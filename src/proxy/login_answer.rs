@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, SET_COOKIE, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderValue, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
 use serde_json::Value;
@@ -99,7 +99,9 @@ pub(super) async fn conclude(
     let json = response.headers.get(CONTENT_TYPE).is_some_and(|content_type| {
         content_type.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("json"))
     });
-    if login.rewrites_body() && json {
+    // RFC 9112, 6.1: no Transfer-Encoding goes with these.
+    let bodiless = matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if login.rewrites_body() && json && !bodiless {
         login.body = Some(BytesMut::new());
         response.remove_header(&CONTENT_LENGTH);
         if client == Version::HTTP_11 {
