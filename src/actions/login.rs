@@ -15,8 +15,9 @@ use crate::secret::Secret;
 use crate::session::Cookie;
 use crate::wechat::app::App;
 
-/// What a login takes of its fields; the rest is the client's own.
-pub const FIELDS: [&str; 2] = ["code", "appid"];
+/// What an upstream does not get of a login's fields: what the gateway takes, and what only it says. The
+/// rest is the client's own.
+pub const FIELDS: [&str; 5] = ["code", "appid", "openid", "unionid", "first_login"];
 /// wx.login gives 32 characters; this leaves room for another length, not for a flood.
 const MAX_CODE: usize = 128;
 
@@ -58,9 +59,7 @@ impl Logins {
         if logged_in.unionid.is_some() {
             added.push(("unionid", &unionid));
         }
-        let mut taken = FIELDS.to_vec();
-        taken.push("unionid");
-        Ok(fields.for_upstream(&taken, &added))
+        Ok(fields.for_upstream(&FIELDS, &added))
     }
 
     /// Logs in to one of these apps.

@@ -17,7 +17,7 @@ use crate::actions::exchange::LoggedIn;
 use crate::actions::fields::Fields;
 use crate::actions::login::{self, Logins};
 use crate::actions::profile::{Finding, ProfileInput};
-use crate::actions::{logout, open_data, refresh, session};
+use crate::actions::{logout, open_data, phone, refresh, session};
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
 use crate::session::Live;
@@ -46,13 +46,13 @@ pub(super) async fn run(
         Action::OpenData => {
             let fields = Fields::read(query, headers, &body)?;
             let opened = state.opener.open(&live(ctx)?.session, &fields).await?;
-            return Ok(found_out(ctx, &fields, "open_data", &opened));
+            return Ok(found_out(ctx, &fields, &open_data::FIELDS, ("open_data", &opened)));
         }
         Action::Phone => {
             let fields = Fields::read(query, headers, &body)?;
             let (app, live) = (app(&state, ctx)?, live(ctx)?);
             let found = state.phones.phone(&app, &live.session, &fields).await?;
-            return Ok(found_out(ctx, &fields, "phone_info", &found));
+            return Ok(found_out(ctx, &fields, &phone::FIELDS, ("phone_info", &found)));
         }
         Action::Logout => {
             let fields = Fields::read(query, headers, &body)?;
@@ -121,12 +121,17 @@ async fn userinfo(
 }
 
 /// What an action found out: the answer, or a part of the body that goes to the route's upstream.
-fn found_out(ctx: &mut Context, fields: &Fields, name: &str, found: &RawValue) -> Option<Answer> {
+fn found_out(
+    ctx: &mut Context,
+    fields: &Fields,
+    taken: &'static [&'static str],
+    found: (&str, &RawValue),
+) -> Option<Answer> {
     if ctx.upstream.is_none() {
-        return Some(Answer::json_text(found.get().to_owned()));
+        return Some(Answer::json_text(found.1.get().to_owned()));
     }
-    let body = fields.for_upstream(&open_data::FIELDS, &[(name, found)]);
-    ctx.replacement = Some(Replacement::json(body, &open_data::FIELDS));
+    let body = fields.for_upstream(taken, &[found]);
+    ctx.replacement = Some(Replacement::json(body, taken));
     None
 }
 
