@@ -44,8 +44,14 @@ impl Logins {
         Fields::read(query, headers, body)?.with_wafer_headers(headers)
     }
 
-    /// What the upstream of a login is sent: the client's own fields, and who logged in.
-    pub fn for_upstream(&self, fields: &Fields, logged_in: &LoggedIn) -> Result<String, Refusal> {
+    /// What the upstream of a login is sent: the client's own fields without its old tokens, and who
+    /// logged in.
+    pub fn for_upstream(
+        &self,
+        fields: &Fields,
+        logged_in: &LoggedIn,
+        tokens: &[&str],
+    ) -> Result<String, Refusal> {
         let raw = |value: Value| {
             to_raw_value(&value)
                 .map_err(|_| Refusal::new(Reason::UpstreamError, "a login that is no JSON"))
@@ -59,7 +65,7 @@ impl Logins {
         if logged_in.unionid.is_some() {
             added.push(("unionid", &unionid));
         }
-        Ok(fields.for_upstream(&FIELDS, &added))
+        Ok(fields.for_upstream(&[&FIELDS, tokens].concat(), &added))
     }
 
     /// Logs in to one of these apps.

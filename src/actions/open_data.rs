@@ -20,8 +20,7 @@ use crate::wechat::session_key::SessionKey;
 
 /// What an upstream does not get of the fields: what the gateway takes, and what only it says. The rest
 /// is the client's own.
-pub const FIELDS: [&str; 6] =
-    ["code", "encryptedData", "iv", "rawData", "signature", "open_data"];
+pub const FIELDS: [&str; 6] = ["code", "encryptedData", "iv", "rawData", "signature", "open_data"];
 
 /// For how long data that was opened is remembered where its age does not matter.
 const REPLAY_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -19,8 +19,7 @@ use crate::wechat::phone_info::PhoneInfo;
 
 /// What an upstream does not get of the fields: what the gateway takes, and what only it says. The rest
 /// is the client's own.
-pub const FIELDS: [&str; 6] =
-    ["code", "encryptedData", "iv", "rawData", "signature", "phone_info"];
+pub const FIELDS: [&str; 6] = ["code", "encryptedData", "iv", "rawData", "signature", "phone_info"];
 
 /// What a client proves its phone number with.
 #[derive(Debug)]

@@ -95,4 +95,13 @@ impl Context {
     pub(super) fn route_name(&self) -> String {
         self.route.as_ref().map_or_else(|| "-".to_owned(), |route| route.path.to_string())
     }
+
+    /// The parameters of the query that are tokens, where those do not go on.
+    pub(super) fn tokens_in_query(&self) -> impl Iterator<Item = &str> {
+        let keeps_token = self.state.identity.forwards_token();
+        self.tokens_at.iter().filter_map(move |source| match source {
+            TokenSource::Query(name) if !keeps_token => Some(name.as_str()),
+            _ => None,
+        })
+    }
 }

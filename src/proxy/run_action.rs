@@ -85,7 +85,8 @@ async fn log_in(
     match login {
         Ok(logged_in) if ctx.upstream.is_some() => {
             ctx.live = Some(state.sessions.authenticate(logged_in.token()).await?);
-            let body = state.logins.for_upstream(fields, &logged_in)?;
+            let tokens: Vec<_> = ctx.tokens_in_query().collect();
+            let body = state.logins.for_upstream(fields, &logged_in, &tokens)?;
             ctx.replacement = Some(Replacement::json(body, &login::FIELDS));
             let cookie = state.logins.cookie(&logged_in);
             let token_at = route.token_at.clone();
@@ -130,7 +131,8 @@ fn found_out(
     if ctx.upstream.is_none() {
         return Some(Answer::json_text(found.1.get().to_owned()));
     }
-    let body = fields.for_upstream(taken, &[found]);
+    let not_own: Vec<&str> = ctx.tokens_in_query().chain(taken.iter().copied()).collect();
+    let body = fields.for_upstream(&not_own, &[found]);
     ctx.replacement = Some(Replacement::json(body, taken));
     None
 }

@@ -89,13 +89,8 @@ fn rewrite_target(
     let mut parts = target.splitn(2, |byte| *byte == b'?');
     let path = parts.next().unwrap_or_default();
     let query = parts.next();
-    let keeps_token = ctx.state.identity.forwards_token();
-    let tokens = ctx.tokens_at.iter().filter_map(|source| match source {
-        TokenSource::Query(name) if !keeps_token => Some(name.as_str()),
-        _ => None,
-    });
     let taken = ctx.replacement.as_ref().and_then(|replacement| replacement.taken);
-    let mut removed = tokens.chain(taken.into_iter().flatten().copied()).peekable();
+    let mut removed = ctx.tokens_in_query().chain(taken.into_iter().flatten().copied()).peekable();
     if ctx.rewritten_path.is_none() && removed.peek().is_none() {
         return Ok(());
     }
