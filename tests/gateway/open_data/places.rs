@@ -98,7 +98,10 @@ async fn a_field_that_is_no_base64_missing_doubled_or_of_the_wrong_type_is_a_400
         ("no base64", with(&[("encryptedData", "a!b"), ("iv", iv)])),
         ("no base64 iv", with(&[("encryptedData", sealed), ("iv", "é")])),
         ("a line break", with(&[("encryptedData", &format!("{sealed}\r\n")), ("iv", iv)])),
-        ("encoded thrice", with(&[("encryptedData", &percent(&percent(&percent(sealed)))), ("iv", iv)])),
+        (
+            "encoded thrice",
+            with(&[("encryptedData", &percent(&percent(&percent(sealed)))), ("iv", iv)]),
+        ),
         ("iv twice", with(&[("encryptedData", sealed), ("iv", iv), ("iv", iv)])),
         (
             "two places",
@@ -107,7 +110,10 @@ async fn a_field_that_is_no_base64_missing_doubled_or_of_the_wrong_type_is_a_400
                 .json(&json!({ "encryptedData": sealed, "iv": STANDARD.encode([0; 16]) })),
         ),
         ("a number", gateway.post("/openData").json(&json!({ "encryptedData": 1, "iv": iv }))),
-        ("an array", gateway.post("/openData").json(&json!({ "encryptedData": sealed, "iv": [iv] }))),
+        (
+            "an array",
+            gateway.post("/openData").json(&json!({ "encryptedData": sealed, "iv": [iv] })),
+        ),
         ("rawData alone", with(&[("rawData", "{}")])),
         ("signature alone", with(&[("signature", "ab")])),
         ("sealed and half of the other", {

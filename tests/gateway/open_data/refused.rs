@@ -16,12 +16,10 @@ fn spoilt(gateway: &Gateway, payload: &Payload) -> Vec<(&'static str, OpenData)>
     let wechat = &gateway.wechat;
     let sealed = |overrides: &Overrides| wechat.sealed_but("alice", payload, overrides);
     let sound = || sealed(&Overrides::default());
-    let with_appid = |appid: &str| {
-        sealed(&Overrides { appid: Some(appid.to_owned()), ..Overrides::default() })
-    };
-    let at = |timestamp: u64| {
-        sealed(&Overrides { timestamp: Some(timestamp), ..Overrides::default() })
-    };
+    let with_appid =
+        |appid: &str| sealed(&Overrides { appid: Some(appid.to_owned()), ..Overrides::default() });
+    let at =
+        |timestamp: u64| sealed(&Overrides { timestamp: Some(timestamp), ..Overrides::default() });
     let now = gateway.clock.now();
     let flipped = |at: usize| {
         let data = sound();
@@ -139,7 +137,9 @@ async fn at_phone_only_a_phone_number_opens() {
             )
         }),
         ("no country", {
-            Payload::Json(r#"{"phoneNumber":"13800000001","purePhoneNumber":"13800000001"}"#.to_owned())
+            Payload::Json(
+                r#"{"phoneNumber":"13800000001","purePhoneNumber":"13800000001"}"#.to_owned(),
+            )
         }),
     ] {
         let token = gateway.log_in(what).await;
@@ -160,10 +160,13 @@ async fn a_wrong_signature_is_the_same_answer_with_sealed_data_and_without() {
         gateway.log_in(user).await;
     }
     for (number, (what, change)) in [
-        ("another raw data", (&|fields: &mut Value, _: &OpenData| {
-            let text = fields["rawData"].as_str().unwrap().replace("carol", "cArol");
-            fields["rawData"] = text.into();
-        }) as &dyn Fn(&mut Value, &OpenData)),
+        (
+            "another raw data",
+            (&|fields: &mut Value, _: &OpenData| {
+                let text = fields["rawData"].as_str().unwrap().replace("carol", "cArol");
+                fields["rawData"] = text.into();
+            }) as &dyn Fn(&mut Value, &OpenData),
+        ),
         ("one space more", &|fields, _| {
             let text = format!("{} ", fields["rawData"].as_str().unwrap());
             fields["rawData"] = text.into();

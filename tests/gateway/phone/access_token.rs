@@ -65,7 +65,8 @@ async fn a_token_that_is_turned_away_again_and_again_is_no_loop() {
 async fn without_a_token_api_logins_and_requests_go_on() {
     let errors = [-1, 40013, 40125, 40164, 40243, 89503, 45009, 45011];
     let effects = errors.map(|errcode| Effect::Errcode(errcode, None));
-    let effects = effects.into_iter().chain([Effect::Cut(Cut::BeforeAnswer), Effect::HttpStatus(500)]);
+    let effects =
+        effects.into_iter().chain([Effect::Cut(Cut::BeforeAnswer), Effect::HttpStatus(500)]);
     for effect in effects {
         let gateway = Gateway::with(Config::with_open_data()).await;
         let token = gateway.log_in("alice").await;

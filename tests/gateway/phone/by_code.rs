@@ -72,7 +72,10 @@ async fn a_foreign_number_keeps_its_prefix() {
     let code = gateway.wechat.phone_code("alice");
     let info = gateway.get(&format!("/phone?code={code}")).token(&token).await.json();
     assert_eq!(info["phoneNumber"], "+85261234567");
-    assert_eq!((&info["purePhoneNumber"], &info["countryCode"]), (&json!("61234567"), &json!("852")));
+    assert_eq!(
+        (&info["purePhoneNumber"], &info["countryCode"]),
+        (&json!("61234567"), &json!("852"))
+    );
 }
 
 /// A WeChat that is told word by word what it answers.
@@ -115,7 +118,11 @@ async fn a_phone_answer_that_holds_no_number_is_a_bad_answer() {
     ] {
         let (gateway, _wechat, token) = with_dictated_wechat(answer).await;
         let refused = gateway.get(&format!("/phone?code={}", "a".repeat(64))).token(&token).await;
-        assert_eq!((refused.status, refused.code().as_str()), (502, "wechat_bad_answer"), "{answer}");
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (502, "wechat_bad_answer"),
+            "{answer}"
+        );
         assert!(!refused.text().contains("13800000000"));
     }
 }

@@ -52,10 +52,7 @@ async fn a_phone_code_that_is_missing_empty_doubled_or_no_text_is_a_400() {
         ("doubled in the query", gateway.get(&format!("/phone?code={one}&code={one}"))),
         ("doubled in JSON", json_text(&format!(r#"{{"code":"{one}","code":"{one}"}}"#))),
         ("doubled in a form", gateway.post("/phone").form(&format!("code={one}&code={other}"))),
-        (
-            "two places",
-            gateway.post(&format!("/phone?code={one}")).json(&json!({ "code": other })),
-        ),
+        ("two places", gateway.post(&format!("/phone?code={one}")).json(&json!({ "code": other }))),
         ("a number", gateway.post("/phone").json(&json!({ "code": 1 }))),
         ("an array", gateway.post("/phone").json(&json!({ "code": [one] }))),
         ("an object", gateway.post("/phone").json(&json!({ "code": { "code": one } }))),

@@ -108,10 +108,10 @@ async fn a_login_to_one_of_two_apps_says_which() {
 #[tokio::test]
 async fn an_upstream_that_refuses_ends_the_session_and_its_answer_passes() {
     for status in [400, 401, 403, 404, 500, 503] {
-        let gateway = Gateway::with(config(r#", token_at = "/token""#).key(
-            "session",
-            r#"cookie = { name = "__Host-wxgate" }"#,
-        ))
+        let gateway = Gateway::with(
+            config(r#", token_at = "/token""#)
+                .key("session", r#"cookie = { name = "__Host-wxgate" }"#),
+        )
         .await;
         let refusal = format!(
             "HTTP/1.1 {status} No\r\nContent-Type: application/json\r\nX-Own: 1\r\n\
@@ -202,12 +202,17 @@ async fn a_refused_code_never_reaches_the_upstream() {
 async fn the_cookie_is_set_beside_the_upstreams_own() {
     let cookie = r#"cookie = { name = "__Host-wxgate", same_site = "lax" }"#;
     let gateway = Gateway::with(config("").key("session", cookie)).await;
-    let own = "HTTP/1.1 200 OK\r\nSet-Cookie: own=1\r\nX-Session-Token: forged\r\nX-WX-OpenID: o\r\n";
+    let own =
+        "HTTP/1.1 200 OK\r\nSet-Cookie: own=1\r\nX-Session-Token: forged\r\nX-WX-OpenID: o\r\n";
     gateway.upstream.on("/enter", Reply::with_head(own, ""));
     let answer = enter(&gateway, "alice").await;
     let token = token_of(&answer);
-    let cookies: Vec<_> =
-        answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value).collect();
+    let cookies: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie")
+        .map(|(_, value)| value)
+        .collect();
     let ours =
         format!("__Host-wxgate={token}; Path=/; Max-Age=604800; Secure; HttpOnly; SameSite=Lax");
     assert_eq!(cookies, [&"own=1".to_owned(), &ours]);

@@ -18,7 +18,8 @@ async fn the_upstream_of_phone_gets_the_clients_fields_and_the_phone_info_and_an
     let code = gateway.wechat.phone_code("alice");
     let own = r#""shop":7,"n":1.50e3,"big":12345678901234567890123,"text":"\u5c0f 程序","#;
     let request = gateway.post("/bindPhone?page=2&a=%2B").token(&token);
-    let request = request.header("x-wx-openid", "oFORGED").header("content-type", "application/json");
+    let request =
+        request.header("x-wx-openid", "oFORGED").header("content-type", "application/json");
     let answer = request.body(format!(r#"{{{own}"code":"{code}"}}"#)).await;
     assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"bound":true}"#));
     let seen = gateway.upstream.only();
@@ -37,10 +38,9 @@ async fn the_upstream_of_phone_gets_the_clients_fields_and_the_phone_info_and_an
 async fn a_get_arrives_as_a_post_without_what_the_gateway_took() {
     let gateway = Gateway::with(Config::with_open_data()).await;
     let token = gateway.log_in("alice").await;
-    for (path, name, payload) in [
-        ("/bindPhone", "phone_info", Payload::Phone),
-        ("/import", "open_data", Payload::UserInfo),
-    ] {
+    for (path, name, payload) in
+        [("/bindPhone", "phone_info", Payload::Phone), ("/import", "open_data", Payload::UserInfo)]
+    {
         let data = gateway.wechat.sealed("alice", &payload);
         let fields = [
             ("page", "1"),
@@ -179,7 +179,8 @@ async fn where_one_server_is_down_the_whole_body_goes_to_the_next() {
     // Bound and not listening: connections are refused, and nobody else gets the port.
     let closed = tokio::net::TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let servers = format!("servers = [\"http://{}\", \"${{UPSTREAM}}\"]", closed.local_addr().unwrap());
+    let servers =
+        format!("servers = [\"http://{}\", \"${{UPSTREAM}}\"]", closed.local_addr().unwrap());
     let gateway = Gateway::with(Config::with_open_data().table("upstreams.shop", &servers)).await;
     let token = gateway.log_in("alice").await;
     for number in 1..=4 {
@@ -188,7 +189,10 @@ async fn where_one_server_is_down_the_whole_body_goes_to_the_next() {
         let answer = gateway.post("/bindPhone").token(&token).json(&fields).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let seen: Value = body(&gateway.upstream.last());
-        assert_eq!((&seen["number"], seen["long"].as_str().unwrap().len()), (&json!(number), 60 << 10));
+        assert_eq!(
+            (&seen["number"], seen["long"].as_str().unwrap().len()),
+            (&json!(number), 60 << 10)
+        );
     }
     assert_eq!(gateway.upstream.requests().len(), 4);
 }
@@ -206,8 +210,10 @@ async fn a_chunked_body_and_one_by_http2_arrive_as_one_json() {
         let text = fields(size);
         let mut wire = gateway.wire().await;
         let head = "POST /bindPhone HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
-        wire.send(format!("{head}Transfer-Encoding: chunked\r\nAuthorization: Bearer {token}\r\n\r\n"))
-            .await;
+        wire.send(format!(
+            "{head}Transfer-Encoding: chunked\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ))
+        .await;
         for part in text.as_bytes().chunks(4000) {
             let part = String::from_utf8_lossy(part);
             wire.send(format!("{:x}\r\n{part}\r\n", part.len())).await;
@@ -216,7 +222,10 @@ async fn a_chunked_body_and_one_by_http2_arrive_as_one_json() {
         assert_eq!(wire.answer().await.status, 200);
         assert_eq!(body(&gateway.upstream.last())["long"].as_str().unwrap().len(), size);
         // The connection goes on where it should.
-        wire.send(format!("GET /api/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n")).await;
+        wire.send(format!(
+            "GET /api/x HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ))
+        .await;
         assert_eq!(wire.answer().await.status, 200);
 
         let request = gateway.request_by_http2(reqwest::Method::POST, "/bindPhone").token(&token);

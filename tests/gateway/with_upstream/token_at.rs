@@ -117,7 +117,11 @@ async fn what_cannot_hold_a_token_passes_as_it_is_with_the_token_in_the_header()
     ] {
         gateway.upstream.on("/enter", Reply::with_head(head, body));
         let answer = enter(&gateway).await;
-        assert_eq!((answer.status, answer.whole, answer.text() == body), (200, true, true), "{what}");
+        assert_eq!(
+            (answer.status, answer.whole, answer.text() == body),
+            (200, true, true),
+            "{what}"
+        );
         assert_eq!(gateway.get("/api/x").token(&token_of(&answer)).await.status, 200, "{what}");
     }
 }
@@ -163,7 +167,9 @@ async fn a_slow_answer_is_put_together() {
     let gateway = Gateway::with(config(AT)).await;
     let gate = Gate::closed();
     let head = format!("{JSON}Content-Length: 11\r\n\r\n");
-    gateway.upstream.on("/enter", Reply::bytes(head).then(r#"{"data"#).then_wait_for(&gate).then(r#"":{}}"#));
+    gateway
+        .upstream
+        .on("/enter", Reply::bytes(head).then(r#"{"data"#).then_wait_for(&gate).then(r#"":{}}"#));
     let code = gateway.wechat.code("alice");
     let answer = gateway.get(&format!("/enter?code={code}")).head().await;
     assert_eq!(answer.status(), 200);
