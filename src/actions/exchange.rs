@@ -181,7 +181,7 @@ impl Parts {
     /// Begins the session of a user whom WeChat has vouched for.
     async fn admit(&self, app: &Arc<App>, login: &Login) -> Result<LoggedIn, Refusal> {
         let user = User { appid: app.appid.clone(), openid: login.openid.clone() };
-        let first_login = self.rings.is_new(&user).await?;
+        let first_login = self.rings.note_login(&user).await?;
         self.keep_key(app, &user, &login.session_key).await?;
         let session = self.sessions.begin(user, login.unionid.clone()).await?;
         let token = self.sessions.token(&session).map_err(|_| {

@@ -52,13 +52,15 @@ impl KeyRings {
         Ok(stored.iter().filter_map(open).collect())
     }
 
-    /// Whether the gateway has not seen the user, or not for a long time; from now on it has. This does
-    /// not follow from the ring, which loses keys that are burnt.
-    pub async fn is_new(&self, user: &User) -> Result<bool, Unavailable> {
-        let seen = Key::new(Kind::Seen, &owner(user));
-        let before = self.store.get(&seen).await?;
-        self.store.put(&seen, b"1", KEPT).await?;
-        Ok(before.is_none())
+    /// Notes a login; whether it is the user's first, or the first for a long time. His ring does not
+    /// say: it is empty, too, where its keys were burnt.
+    pub async fn note_login(&self, user: &User) -> Result<bool, Unavailable> {
+        let mark = Key::new(Kind::KnownUser, &owner(user));
+        let is_first = self.store.put_if_absent(&mark, b"1", KEPT).await?.is_none();
+        if !is_first {
+            self.store.put(&mark, b"1", KEPT).await?;
+        }
+        Ok(is_first)
     }
 
     /// Puts a key that WeChat has just given first in the ring.

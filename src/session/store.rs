@@ -168,12 +168,12 @@ pub enum Kind {
     KeyCheck,
     /// Failures to open data with one session key.
     KeyFailures,
+    /// A user who has logged in.
+    KnownUser,
     /// Requests in a window of a rate limit.
     Rate,
     /// Encrypted data that was opened before.
     Replay,
-    /// That a user has logged in.
-    Seen,
     /// That an upstream has accepted a login.
     Accepted,
 }
@@ -188,9 +188,9 @@ impl Kind {
             Self::Exchange => "x",
             Self::KeyCheck => "kc",
             Self::KeyFailures => "kf",
+            Self::KnownUser => "ku",
             Self::Rate => "r",
             Self::Replay => "rp",
-            Self::Seen => "sn",
             Self::Accepted => "ac",
         }
     }
