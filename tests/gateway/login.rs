@@ -5,6 +5,7 @@ mod fields;
 mod refused;
 mod session_key;
 mod spoilt;
+mod unionid;
 
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;

@@ -6,3 +6,4 @@ mod kinds;
 mod places;
 mod refused;
 mod replayed;
+mod secrecy;

@@ -1,5 +1,6 @@
 //! A gateway in this process, with the WeChat that it asks and the service behind it.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use wxgate::listen::Address;
 
 use super::config::Config;
 use super::request::{Request, client};
-use super::wechat::{APPID, Wechat};
+use super::wechat::{APPID, SECRET, Wechat};
 use crate::raw::Wire;
 use crate::upstream::Upstream;
 
@@ -38,15 +39,29 @@ impl Gateway {
 
     /// One that asks this WeChat.
     pub(crate) async fn over(config: Config, clock: Clock, wechat: Wechat) -> Self {
+        Self::of_text(&config.text(), &config.variables, clock, wechat).await
+    }
+
+    /// One with the text of a whole file.
+    pub(crate) async fn of_file(text: &str, clock: Clock, wechat: Wechat) -> Self {
+        let secret = HashMap::from([("WX_SHOP_SECRET".to_owned(), SECRET.to_owned())]);
+        Self::of_text(text, &secret, clock, wechat).await
+    }
+
+    async fn of_text(
+        text: &str,
+        variables: &HashMap<String, String>,
+        clock: Clock,
+        wechat: Wechat,
+    ) -> Self {
         let upstream = Upstream::start().await;
         let variable = |name: &str| match name {
-            _ if config.variables.contains_key(name) => config.variables.get(name).cloned(),
+            _ if variables.contains_key(name) => variables.get(name).cloned(),
             "WECHAT" => Some(wechat.url()),
             "UPSTREAM" => Some(upstream.url()),
             _ => None,
         };
-        let text = config.text();
-        let settings = wxgate::config::parse("gateway.toml", &text, Path::new(""), &variable)
+        let settings = wxgate::config::parse("gateway.toml", text, Path::new(""), &variable)
             .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
         let app = app::build(settings, clock.clone()).await.unwrap();
         let Some(Address::Tcp(address)) = app.addresses.first().cloned() else {
