@@ -22,6 +22,8 @@ fn default_file() -> String {
         (r#"listen = ["0.0.0.0:8080"]"#, r#"listen = ["127.0.0.1:0"]"#),
         (r#"appid = "wx4f4bc4dec97d474b""#, &format!(r#"appid = "{APPID}""#)),
         (r#"servers = ["http://127.0.0.1:3000"]"#, r#"servers = ["${UPSTREAM}"]"#),
+        ("# [admin] ", "[admin] "),
+        (r#"# listen = "127.0.0.1:9901""#, r#"listen = "127.0.0.1:0""#),
         ("# [wechat]\n", "[wechat]\n"),
         (r#"# base_url = "https://api.weixin.qq.com""#, r#"base_url = "${WECHAT}""#),
     ] {

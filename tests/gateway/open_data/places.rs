@@ -9,6 +9,8 @@ use crate::support::config::Config;
 use crate::support::gateway::Gateway;
 use crate::support::open_data::{assert_refused, encoded, percent};
 
+type Damage<'a> = &'a dyn Fn(&str) -> String;
+
 /// Data with a `+` and a `/` in each of its fields.
 fn telling(gateway: &Gateway, user: &str) -> OpenData {
     loop {
@@ -29,7 +31,7 @@ async fn sealed_data_comes_by_query_form_or_json_however_its_base64_was_damaged(
     let gateway = Gateway::with(Config::with_open_data()).await;
     let token = gateway.log_in("alice").await;
     let url_safe = |text: &str| text.replace('+', "-").replace('/', "_");
-    let damages: [(&str, &dyn Fn(&str) -> String); 7] = [
+    let damages: [(&str, Damage<'_>); 7] = [
         ("encoded", &|text| percent(text)),
         // What reads as a form makes a space of it.
         ("not encoded", &|text| text.to_owned()),
@@ -49,7 +51,7 @@ async fn sealed_data_comes_by_query_form_or_json_however_its_base64_was_damaged(
             assert_eq!(form.status, 200, "{path} {what} by form: {form:?}");
         }
         for change in [
-            (&|text: &str| text.to_owned()) as &dyn Fn(&str) -> String,
+            (&|text: &str| text.to_owned()) as Damage<'_>,
             &|text| text.replace('+', " "),
             &|text| percent(text),
             &|text| percent(&percent(text)),
@@ -74,7 +76,7 @@ async fn damage_in_two_ways_is_the_same_data_and_no_second_opening() {
     let other = gateway.log_in("alice").await;
     for damage in [&|text: &str| text.replace('+', "-").replace('/', "_"), &|text: &str| {
         percent(&percent(text))
-    }] as [&dyn Fn(&str) -> String; 2]
+    }] as [Damage<'_>; 2]
     {
         let path = format!("/phone?{}", both(&data, damage));
         let again = gateway.get(&path).token(&token).await;
