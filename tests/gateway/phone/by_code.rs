@@ -1,11 +1,12 @@
 //! A phone code for a number.
 
 use serde_json::{Value, json};
+use wxgate::simulator::{Overrides, Payload};
 
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
 use crate::support::open_data::PHONE;
-use crate::support::wechat::APPID;
+use crate::support::wechat::{APPID, OTHER_APPID};
 use crate::upstream::{Reply, Upstream};
 
 #[tokio::test]
@@ -124,5 +125,34 @@ async fn a_phone_answer_that_holds_no_number_is_a_bad_answer() {
             "{answer}"
         );
         assert!(!refused.text().contains("13800000000"));
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_one_of_two_apps_is_served_as_that_apps() {
+    let other = format!("appid = \"{OTHER_APPID}\"\nsecret = \"${{SECRET}}\"");
+    let gateway = Gateway::with(Config::with_open_data().table("apps.other", &other)).await;
+    let world = gateway.wechat.world();
+    let mut tokens = Vec::new();
+    for appid in [APPID, OTHER_APPID] {
+        let code = world.login(appid, "alice").unwrap();
+        let login = gateway.get(&format!("/wxLogin?code={code}&appid={appid}")).await.json();
+        tokens.push(login["token"].as_str().unwrap().to_owned());
+    }
+    for (token, appid, not_its) in
+        [(&tokens[0], APPID, OTHER_APPID), (&tokens[1], OTHER_APPID, APPID)]
+    {
+        let code = world.phone_code(appid, "alice").unwrap();
+        let answer = gateway.get(&format!("/phone?code={code}")).token(token).await;
+        assert_eq!(answer.json()["watermark"]["appid"], appid, "{answer:?}");
+        assert_eq!(gateway.wechat.calls(PHONE).pop().unwrap().appid.as_deref(), Some(appid));
+        let code = world.phone_code(not_its, "alice").unwrap();
+        let answer = gateway.get(&format!("/phone?code={code}")).token(token).await;
+        assert_eq!(answer.code(), "phone_code_refused");
+        let seal = |appid: &str| {
+            world.encrypt(appid, "alice", &Payload::Phone, &Overrides::default()).unwrap()
+        };
+        assert_eq!(gateway.send_sealed("/phone", token, &seal(appid)).await.status, 200);
+        assert_eq!(gateway.send_sealed("/phone", token, &seal(not_its)).await.status, 409);
     }
 }

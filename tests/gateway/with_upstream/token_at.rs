@@ -81,6 +81,17 @@ async fn the_connection_goes_on_after_a_rewritten_answer() {
 }
 
 #[tokio::test]
+async fn chunks_go_out_in_http_1_1_where_the_upstream_speaks_1_0() {
+    let gateway = Gateway::with(config(AT)).await;
+    let head = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n";
+    gateway.upstream.on("/enter", Reply::bytes(head).then(r#"{"data":{}}"#).then_close());
+    let code = gateway.wechat.code("alice");
+    let mut wire = gateway.wire().await;
+    wire.send(format!("GET /enter?code={code} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+    assert_eq!(String::from_utf8_lossy(&wire.bytes(12).await), "HTTP/1.1 200");
+}
+
+#[tokio::test]
 async fn an_old_client_gets_the_token_too() {
     let gateway = Gateway::with(config(AT)).await;
     gateway.upstream.on("/enter", json_reply(r#"{"data":{}}"#));
