@@ -7,7 +7,7 @@ use wxgate::session::record::Session;
 use wxgate::session::store::Store;
 
 use super::Gate;
-use super::redis_server::groups::{Cluster, FAILOVER, MASTER, Watched};
+use super::redis_server::groups::{Cluster, FAILOVER, MASTER, Watched, is_copied};
 use super::redis_server::{PATIENCE, Server, eventually};
 
 /// Until sessions can be read, written and kept again.
@@ -34,13 +34,6 @@ async fn logins(gate: &Gate, servers: &[Server]) -> Vec<Session> {
         eventually("replicas have it all", PATIENCE, async || is_copied(server).await).await;
     }
     sessions
-}
-
-async fn is_copied(server: &Server) -> bool {
-    let info: String = server.command(&["INFO", "replication"]).await;
-    let offset = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
-    let offset = format!("offset={},", offset.unwrap());
-    info.lines().filter(|line| line.starts_with("slave0:")).all(|line| line.contains(&offset))
 }
 
 /// A change through one gate is heard of at the other.

@@ -170,5 +170,13 @@ impl Cluster {
     }
 }
 
+/// Whether a primary's replica has all that was written.
+pub(crate) async fn is_copied(server: &Server) -> bool {
+    let info: String = server.command(&["INFO", "replication"]).await;
+    let offset = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
+    let offset = format!("offset={},", offset.unwrap());
+    info.lines().filter(|line| line.starts_with("slave0:")).all(|line| line.contains(&offset))
+}
+
 /// The longest that a failover may take here, from the death of the primary on.
 pub(crate) const FAILOVER: Duration = Duration::from_secs(5);

@@ -1,0 +1,32 @@
+//! Several gateways on one Redis, through their front doors: what one of them learns, all of them know,
+//! and what Redis does to them, their clients hardly notice.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it measured"
+)]
+
+#[path = "../support/chaos.rs"]
+mod chaos;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "../support/raw.rs"]
+mod raw;
+#[path = "../support/redis.rs"]
+mod redis_server;
+mod support;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "../support/upstream.rs"]
+mod upstream;
+
+mod access_token;
+mod at_rest;
+mod exchange;
+mod failover;
+mod logout_race;
+mod outages;
+mod readiness;
+mod sharing;
