@@ -33,10 +33,12 @@ async fn watch(store: Weak<dyn Store>, ready: Ready, mut blocked: Option<BlockRe
             Some(outage) if otherwise >= TURNS_DOWN_AFTER => {
                 warn!("not ready: {outage}");
                 blocked = Some(ready.block("store", outage.to_string()));
+                otherwise = 0;
             }
             None if otherwise >= TURNS_UP_AFTER => {
                 info!("ready: the session store answers");
                 blocked = None;
+                otherwise = 0;
             }
             _ => {}
         }
