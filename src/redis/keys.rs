@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! <prefix>s:{user}:session    a session
+//! <prefix>s:{user}:session:ended   never there for long: changes when a session ends
 //! <prefix>u:{user}            the names of a user's sessions, by their end
 //! <prefix>k:{user}            a user's ring of session keys
 //! <prefix><kind>:hash         a shared value
@@ -24,6 +25,7 @@ use crate::wechat::user::User;
 const USER_BYTES: usize = 12;
 /// 192 bits: parts may come from outside.
 const PART_BYTES: usize = 24;
+const ENDED: &str = ":ended";
 
 /// Makes the names of keys.
 #[derive(Clone, Debug)]
@@ -40,7 +42,12 @@ impl Keys {
         format!("{}{{{}}}:{}", self.sessions(), tag(user), id.as_str())
     }
 
-    /// What the names of all sessions start with, and no others.
+    /// What changes when a session ends, and tells those who hear of it that it did not just change.
+    pub(super) fn end(&self, user: &User, id: &SessionId) -> String {
+        self.session(user, id) + ENDED
+    }
+
+    /// What the names of all sessions and their ends start with, and no others.
     pub(super) fn sessions(&self) -> String {
         format!("{}s:", self.prefix.as_str())
     }
@@ -59,8 +66,27 @@ impl Keys {
     }
 }
 
+/// What a key that changed says of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It changed, or ended.
+    Any(SessionId),
+    /// It ended.
+    Ended(SessionId),
+}
+
+impl Change {
+    /// What this key says, if it is one of a session.
+    pub(super) fn of(key: &[u8]) -> Option<Self> {
+        match key.strip_suffix(ENDED.as_bytes()) {
+            Some(session) => session_id(session).map(Self::Ended),
+            None => session_id(key).map(Self::Any),
+        }
+    }
+}
+
 /// The session that a key is the name of.
-pub(super) fn session_id(key: &[u8]) -> Option<SessionId> {
+fn session_id(key: &[u8]) -> Option<SessionId> {
     let name = key.rsplit(|byte| *byte == b':').next()?;
     SessionId::parse(std::str::from_utf8(name).ok()?)
 }
@@ -101,8 +127,10 @@ mod tests {
         let id = SessionId::random();
         let key = keys.session(&user("o1"), &id);
         assert!(key.starts_with("wxgate:s:{") && !key.contains("o1"));
-        assert_eq!(session_id(key.as_bytes()), Some(id));
-        assert_eq!(session_id(keys.sessions_of(&user("o1")).as_bytes()), None);
+        assert_eq!(Change::of(key.as_bytes()), Some(Change::Any(id.clone())));
+        let end = keys.end(&user("o1"), &id);
+        assert_eq!(Change::of(end.as_bytes()), Some(Change::Ended(id)));
+        assert_eq!(Change::of(keys.sessions_of(&user("o1")).as_bytes()), None);
     }
 
     #[test]

@@ -229,7 +229,7 @@ impl RedisStore {
         ids: &[SessionId],
     ) -> Result<Vec<SessionId>, Unavailable> {
         let keys = std::iter::once(self.keys.sessions_of(user))
-            .chain(ids.iter().map(|id| self.keys.session(user, id)))
+            .chain(ids.iter().flat_map(|id| [self.keys.session(user, id), self.keys.end(user, id)]))
             .collect();
         let names: Vec<_> = ids.iter().map(SessionId::as_str).collect();
         let ended: Vec<String> = self.link.run(&self.scripts.end.keys(keys).arg(names)).await?;

@@ -22,7 +22,8 @@ const CAPACITY: usize = 100_000;
 #[derive(Debug)]
 pub(super) struct NearCache {
     sessions: Cache<SessionId, Arc<Live>, UnitWeighter, DefaultHashBuilder, Release>,
-    called_back: Cache<SessionId, ()>,
+    /// Those that ended not long ago.
+    ended: Cache<SessionId, ()>,
     /// Whether changes in the store are heard of.
     heard: AtomicBool,
     era: AtomicU64,
@@ -71,7 +72,7 @@ impl Live {
     }
 
     /// Whether it is known to have changed or ended.
-    pub(super) fn is_called_back(&self) -> bool {
+    fn is_called_back(&self) -> bool {
         self.called_back.load(Ordering::Acquire)
     }
 }
@@ -98,7 +99,7 @@ impl NearCache {
                 DefaultHashBuilder::default(),
                 Release,
             ),
-            called_back: Cache::new(CAPACITY),
+            ended: Cache::new(CAPACITY),
             heard: AtomicBool::new(true),
             era: AtomicU64::new(0),
         }
@@ -144,18 +145,22 @@ impl NearCache {
         self.era.load(Ordering::Acquire)
     }
 
-    /// Whether a session was called back here not long ago.
-    pub(super) fn was_called_back(&self, id: &SessionId) -> bool {
-        self.called_back.get(id).is_some()
+    /// Whether a session is known here to have ended not long ago.
+    pub(super) fn has_ended(&self, id: &SessionId) -> bool {
+        self.ended.get(id).is_some()
     }
 }
 
 impl Invalidations for NearCache {
     fn forget(&self, id: &SessionId) {
-        self.called_back.insert(id.clone(), ());
         if let Some((_, known)) = self.sessions.remove(id) {
             known.called_back.store(true, Ordering::Release);
         }
+    }
+
+    fn ended(&self, id: &SessionId) {
+        self.ended.insert(id.clone(), ());
+        self.forget(id);
     }
 
     fn forget_all(&self) {

@@ -191,7 +191,10 @@ impl Sessions {
             return Ok((self.signed(claims).ok_or(Invalid)?, claims.exp));
         }
         let load = self.load(&user, &id, app, now);
-        let live = self.near.get(&id, now, load).await?.ok_or(NotAuthenticated::Invalid)?;
+        let Some(live) = self.near.get(&id, now, load).await? else {
+            self.near.ended(&id);
+            return Err(NotAuthenticated::Invalid);
+        };
         let session = &live.session;
         let until = session.token_until(&token_id, now).ok_or(NotAuthenticated::Invalid)?;
         if session.user != user {
@@ -216,13 +219,12 @@ impl Sessions {
         if now >= answered.saturating_add(grace.as_secs()) {
             return None;
         }
-        if let Some(verdict) = self.verdicts.get(token) {
-            let live = &verdict.live;
-            let ended = live.is_called_back() || self.near.was_called_back(&live.session.id);
-            return (!ended && now < verdict.until).then(|| verdict.live.clone());
-        }
-        let live = self.signed(claims)?;
-        (!self.near.was_called_back(&live.session.id)).then_some(live)
+        let live = match self.verdicts.get(token) {
+            Some(verdict) if now < verdict.until => verdict.live.clone(),
+            Some(_) => return None,
+            None => self.signed(claims)?,
+        };
+        (!self.near.has_ended(&live.session.id)).then_some(live)
     }
 
     async fn load(
@@ -324,16 +326,22 @@ impl Sessions {
 
     /// Ends a session.
     pub async fn end(&self, user: &User, id: &SessionId) -> Result<(), Unavailable> {
-        let ended = self.store.end(user, id).await;
-        self.near.forget(id);
-        ended.map(drop)
+        match self.store.end(user, id).await {
+            Ok(_) => self.near.ended(id),
+            // Whether it ended is not known, only that a copy of it is not to be believed.
+            Err(error) => {
+                self.near.forget(id);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Ends every session of a user, on all devices.
     pub async fn end_all(&self, user: &User) -> Result<usize, Unavailable> {
         let ended = self.store.end_all(user).await?;
         for id in &ended {
-            self.near.forget(id);
+            self.near.ended(id);
         }
         Ok(ended.len())
     }

@@ -108,7 +108,12 @@ pub trait Invalidations: Send + Sync + 'static {
     /// for before this call may be kept.
     fn forget(&self, id: &SessionId);
 
-    /// The same for every session.
+    /// The same, and it is known that the session has ended.
+    fn ended(&self, id: &SessionId) {
+        self.forget(id);
+    }
+
+    /// The same as [`Invalidations::forget`] for every session.
     fn forget_all(&self);
 
     /// Whether changes are heard of now. While they are not, no copy may be used at all.

@@ -10,7 +10,7 @@ use redis::{PushInfo, PushKind, Value};
 use tokio::sync::Notify;
 
 use super::super::failure::Failure;
-use super::super::keys;
+use super::super::keys::Change;
 use super::connector::{Connector, Node, Role};
 use super::primaries::Primaries;
 use crate::session::store::Invalidations;
@@ -105,13 +105,16 @@ impl Ear {
 
     fn invalidate(&self, names: Option<&Value>) {
         // No list is FLUSHALL or FLUSHDB, and a name that is none of ours is one that we cannot read.
-        let ids: Option<Vec<_>> = match names {
-            Some(Value::Array(names)) => names.iter().map(session_id).collect(),
+        let changes: Option<Vec<_>> = match names {
+            Some(Value::Array(names)) => names.iter().map(change).collect(),
             _ => None,
         };
-        match ids {
-            Some(ids) => ids.iter().for_each(|id| self.invalidations.forget(id)),
-            None => self.invalidations.forget_all(),
+        let Some(changes) = changes else { return self.invalidations.forget_all() };
+        for change in &changes {
+            match change {
+                Change::Any(id) => self.invalidations.forget(id),
+                Change::Ended(id) => self.invalidations.ended(id),
+            }
         }
     }
 
@@ -132,9 +135,9 @@ impl Ear {
     }
 }
 
-fn session_id(name: &Value) -> Option<crate::session::record::SessionId> {
+fn change(name: &Value) -> Option<Change> {
     match name {
-        Value::BulkString(name) => keys::session_id(name),
+        Value::BulkString(name) => Change::of(name),
         _ => None,
     }
 }

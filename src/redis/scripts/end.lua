@@ -1,9 +1,13 @@
--- KEYS the user's sessions, sessions…; ARGV their names in the same order. Gives those that were there.
+-- KEYS the user's sessions, then each session and its notice; ARGV their names in the same order. Gives
+-- those that were there.
 local ended = {}
 for i, name in ipairs(ARGV) do
   redis.call('ZREM', KEYS[1], name)
-  if redis.call('DEL', KEYS[i + 1]) == 1 then
+  if redis.call('DEL', KEYS[2 * i]) == 1 then
     ended[#ended + 1] = name
+    -- Nothing stays of the notice: that it changed is told to all, and tells an end from a change.
+    redis.call('SET', KEYS[2 * i + 1], '', 'PX', 1000)
+    redis.call('DEL', KEYS[2 * i + 1])
   end
 end
 return ended
