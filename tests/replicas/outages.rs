@@ -211,6 +211,28 @@ async fn a_session_that_ended_before_the_outage_stays_out() {
     }
 }
 
+#[tokio::test]
+async fn an_end_that_was_not_heard_but_found_stays_one() {
+    let (house, mut server) = (House::open().await, Server::with(&LASTING).await);
+    let chaos = Chaos::start(server.address()).await;
+    let deaf = house.replica(allow_signed(&format!("redis://{}", chaos.address()))).await;
+    let other = house.replica(allow_signed(&server.url())).await;
+    let users = house.users(&[&other], 1).await;
+    goes_on(&house, &[&deaf, &other], &users).await;
+    let token = other.log_in(&house, "alice").await;
+    assert_eq!(deaf.status(&token).await, 200);
+    chaos.set(Fault::Cut);
+    store_is_away(&house, &deaf).await;
+    other.log_out(&token).await;
+    chaos.set(Fault::None);
+    goes_on(&house, &[&deaf, &other], &users).await;
+    deaf.turns_away(&token).await;
+    server.kill();
+    store_is_away(&house, &deaf).await;
+    assert_eq!(deaf.status(&token).await, 503);
+    assert_eq!(deaf.status(&users[0].token).await, 200);
+}
+
 /// Each fault with requests under way: one replica behind it, and one that sees Redis plainly.
 async fn plays_every_fault(policy: fn(&str) -> crate::support::config::Config, served: bool) {
     let (house, server) = (House::open().await, Server::start().await);
