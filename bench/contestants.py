@@ -14,12 +14,13 @@ PATH = "/api/kib"  # 1 KiB
 WHO_PATH = "/api/who"  # the openid that reached the upstream
 APPID = "wx0123456789abcdef"
 SECRET = "0123456789abcdef0123456789abcdef"
+ENCRYPTION_KEY = base64.b64encode(bytes(range(32, 64))).decode()
 SIGNING_KEY = base64.b64encode(bytes(range(32))).decode()  # known, so that a peer can verify the same token
 
 
 class Contestant:
     name = ""
-    token = None  # what the client must present; the run gives it to every contestant, so that all read the same request
+    token = None  # what the client must present; those without one are sent another's, so that all read as much
 
     def __init__(self, threads):
         self.threads = threads
@@ -98,13 +99,17 @@ class Wxgate(Contestant):
     def start(self, processes, upstream):
         wxgate, simulator = RELEASE / "wxgate", free_port()
         options = "--listen", f"127.0.0.1:{simulator}", "--app", f"{APPID}:{SECRET}"
-        processes.start("simulator", simulator, wxgate, "simulate", *options)
-        config = processes.folder / "gateway.toml"
-        config.write_text(self.config(upstream, simulator))
+        processes.start(f"{self.name}-simulator", simulator, wxgate, "simulate", *options)
+        config = processes.folder / f"{self.name}.toml"
+        config.write_text(self.config(upstream, simulator, self.store(processes)))
         self.pid = processes.start(self.name, self.port, wxgate, "run", "--config", config)
         self.log_in(simulator)
 
-    def config(self, upstream, simulator):
+    def store(self, processes):
+        """What else the configuration says of the store."""
+        return ""
+
+    def config(self, upstream, simulator, store):
         return f"""
             [server]
             listen = ["127.0.0.1:{self.port}"]
@@ -117,6 +122,7 @@ class Wxgate(Contestant):
             [wechat]
             base_url = "http://127.0.0.1:{simulator}"
             fallback_url = "http://127.0.0.1:{simulator}"
+            {store}
             [session]
             signing_keys = ["{SIGNING_KEY}"]
             [upstreams.backend]
@@ -149,7 +155,23 @@ class Wxgate(Contestant):
             raise SystemExit(f"wxgate: the upstream saw the openid {who!r}, not {self.openid!r}")
 
 
-CONTESTANTS = {each.name: each for each in (Wxgate, Bare, Nginx, Direct)}
+class WxgateRedis(Wxgate):
+    """The same with its sessions in a Redis: what the near cache leaves of the difference."""
+
+    name = "wxgate-redis"
+
+    def store(self, processes):
+        redis = free_port()
+        options = "--port", redis, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", processes.folder
+        processes.start("redis", redis, "redis-server", *options)
+        return f"""
+            [store]
+            url = "redis://127.0.0.1:{redis}"
+            encryption_keys = ["{ENCRYPTION_KEY}"]
+        """
+
+
+CONTESTANTS = {each.name: each for each in (Wxgate, WxgateRedis, Bare, Nginx, Direct)}
 
 
 def start_nginx(processes, name, port, workers, server, http=""):
