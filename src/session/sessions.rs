@@ -190,17 +190,32 @@ impl Sessions {
         if self.revocation == Revocation::None {
             return Ok((self.signed(claims).ok_or(Invalid)?, claims.exp));
         }
-        let load = self.load(&user, &id, app, now);
-        let Some(live) = self.near.get(&id, now, load).await? else {
-            self.near.ended(&id);
-            return Err(NotAuthenticated::Invalid);
-        };
-        let session = &live.session;
-        let until = session.token_until(&token_id, now).ok_or(NotAuthenticated::Invalid)?;
-        if session.user != user {
+        let mut live = self.find(&user, &id, app, now).await?;
+        if live.session.token_until(&token_id, now).is_none() {
+            // A copy from before a refresh on another replica that was not heard of yet, perhaps.
+            self.near.forget(&id);
+            live = self.find(&user, &id, app, now).await?;
+        }
+        let until = live.session.token_until(&token_id, now).ok_or(NotAuthenticated::Invalid)?;
+        if live.session.user != user {
             return Err(NotAuthenticated::Invalid);
         }
         Ok((live, until.min(claims.exp)))
+    }
+
+    /// The session, from memory or from the store. What the store says is gone has ended.
+    async fn find(
+        &self,
+        user: &User,
+        id: &SessionId,
+        app: usize,
+        now: u64,
+    ) -> Result<Arc<Live>, NotAuthenticated> {
+        let found = self.near.get(id, now, self.load(user, id, app, now)).await?;
+        if found.is_none() {
+            self.near.ended(id);
+        }
+        found.ok_or(NotAuthenticated::Invalid)
     }
 
     /// The session as its token alone tells it.
