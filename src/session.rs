@@ -11,7 +11,6 @@ mod sessions;
 pub mod store;
 pub mod store_watch;
 pub mod token;
-mod turns;
 
 pub use near_cache::Live;
 pub use sessions::{NotAuthenticated, Sessions};

@@ -200,7 +200,7 @@ async fn a_session_is_found_only_under_its_user(subject: &Subject) {
     assert!(!subject.store.renew(&other, &session.id, DAY).await.unwrap());
     assert!(!subject.store.end(&other, &session.id).await.unwrap());
     let stolen = Session { user: other.clone(), ..session.clone() };
-    assert!(!subject.store.update(&stolen).await.unwrap());
+    assert!(!samples::rewrite(&*subject.store, &stolen).await.unwrap());
     assert_eq!(subject.store.end_all(&other).await.unwrap(), []);
     assert!(subject.is_there(&session).await);
     assert_eq!(subject.store.find(&session.user, &SessionId::random()).await.unwrap(), None);
@@ -212,7 +212,7 @@ async fn a_session_runs_out(subject: &Subject) {
     assert!(subject.is_there(&session).await);
     subject.runs_out(SECOND, async || subject.is_there(&session).await).await;
     assert!(!subject.store.renew(&session.user, &session.id, DAY).await.unwrap());
-    assert!(!subject.store.update(&session).await.unwrap());
+    assert!(!samples::rewrite(&*subject.store, &session).await.unwrap());
     assert!(!subject.store.end(&session.user, &session.id).await.unwrap());
 }
 
@@ -230,12 +230,12 @@ async fn an_update_changes_the_session_and_not_its_time(subject: &Subject) {
     let mut session = subject.session("o1");
     subject.store.create(&session, 60 * SECOND).await.unwrap();
     session.replace_token(subject.clock.now());
-    assert!(subject.store.update(&session).await.unwrap());
+    assert!(samples::rewrite(&*subject.store, &session).await.unwrap());
     let (found, left) = subject.store.find(&session.user, &session.id).await.unwrap().unwrap();
     assert_eq!(found, session);
     assert!(left <= 60 * SECOND && left > 55 * SECOND, "{left:?}");
     session.expires = subject.clock.now() + 30;
-    assert!(subject.store.update(&session).await.unwrap());
+    assert!(samples::rewrite(&*subject.store, &session).await.unwrap());
     assert!(subject.left(&session).await.unwrap() <= 30 * SECOND);
     assert_eq!(subject.store.sessions_of(&session.user).await.unwrap(), [session]);
 }
@@ -268,7 +268,7 @@ async fn a_session_ends_once(subject: &Subject) {
 async fn what_ended_cannot_be_changed_back_to_life(subject: &Subject) {
     let session = subject.created("o1").await;
     subject.store.end(&session.user, &session.id).await.unwrap();
-    assert!(!subject.store.update(&session).await.unwrap());
+    assert!(!samples::rewrite(&*subject.store, &session).await.unwrap());
     assert!(!subject.store.renew(&session.user, &session.id, DAY).await.unwrap());
     assert!(!subject.is_there(&session).await);
     assert_eq!(subject.store.sessions_of(&session.user).await.unwrap(), []);
@@ -514,7 +514,7 @@ async fn changes_that_race_an_end_do_not_undo_it(subject: &Subject) {
             tokio::spawn(async move {
                 let (user, id) = (&session.user, &session.id);
                 match number {
-                    0 | 5 => drop(store.update(&session).await.unwrap()),
+                    0 | 5 => drop(samples::rewrite(&*store, &session).await.unwrap()),
                     1 | 4 => drop(store.renew(user, id, DAY).await.unwrap()),
                     2 if end_all => drop(store.end_all(user).await.unwrap()),
                     2 => drop(store.end(user, id).await.unwrap()),

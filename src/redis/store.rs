@@ -62,17 +62,18 @@ impl Store for RedisStore {
         Ok(session.map(|session| (session, Duration::from_millis(left))))
     }
 
-    async fn update(&self, session: &Session) -> Result<bool, Unavailable> {
-        let rest = session.expires.saturating_sub(self.clock.now()).saturating_mul(1000);
+    async fn update(&self, from: &Session, to: &Session) -> Result<bool, Unavailable> {
+        let rest = to.expires.saturating_sub(self.clock.now()).saturating_mul(1000);
         let update = self
             .scripts
             .update
-            .key(self.keys.session(&session.user, &session.id))
-            .key(self.keys.sessions_of(&session.user))
-            .arg(codec::encode_session(session))
-            .arg(session.id.as_str())
-            .arg(session.expires)
-            .arg(rest);
+            .key(self.keys.session(&from.user, &from.id))
+            .key(self.keys.sessions_of(&from.user))
+            .arg(codec::encode_session(to))
+            .arg(to.id.as_str())
+            .arg(to.expires)
+            .arg(rest)
+            .arg(codec::encode_session(from));
         self.link.run(&update).await
     }
 

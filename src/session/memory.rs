@@ -105,14 +105,16 @@ impl Store for MemoryStore {
         Ok(found.map(|(session, until)| (session.clone(), Duration::from_secs(until - now))))
     }
 
-    async fn update(&self, session: &Session) -> Result<bool, Unavailable> {
+    async fn update(&self, from: &Session, to: &Session) -> Result<bool, Unavailable> {
         let (mut tables, _) = self.open();
-        let Some((_, until)) = tables.session_of(&session.user, &session.id) else {
-            return Ok(false);
-        };
-        let until = until.min(session.expires);
-        tables.sessions.insert(session.id.clone(), session.clone(), until);
-        Ok(true)
+        match tables.session_of(&from.user, &from.id) {
+            Some((there, until)) if there == from => {
+                let until = until.min(to.expires);
+                tables.sessions.insert(to.id.clone(), to.clone(), until);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     async fn renew(

@@ -11,7 +11,6 @@ use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
 use super::store::{Invalidations, Key, Kind, Store, Unavailable};
 use super::token::{Claims, Invalid, MAX_LENGTH, Tokens};
-use super::turns::Turns;
 use super::{OnStoreOutage, Revocation, Settings};
 use crate::clock::Clock;
 use crate::wechat::app::AppId;
@@ -23,6 +22,8 @@ const CACHED_SECONDS: u64 = 30;
 const ACCEPTED_KEPT: Duration = Duration::from_secs(120);
 /// Devices of one person, generously; each login reads the others.
 const SESSIONS_OF_A_USER: usize = 32;
+/// So many changes of one session by others may come in between.
+const CHANGE_TRIES: usize = 8;
 /// Tokens whose verdict is remembered. About 600 bytes each.
 const VERDICTS: usize = 50_000;
 
@@ -43,7 +44,6 @@ pub struct Sessions {
     on_store_outage: OnStoreOutage,
     /// When the store last gave an answer, in seconds since 1970.
     store_answered: AtomicU64,
-    refreshing: Turns,
 }
 
 #[derive(Debug)]
@@ -92,7 +92,6 @@ impl Sessions {
             revocation: settings.revocation,
             on_store_outage: settings.on_store_outage,
             store_answered: AtomicU64::new(0),
-            refreshing: Turns::default(),
         }
     }
 
@@ -281,15 +280,13 @@ impl Sessions {
     /// A new token for a session; the old one works a little longer. Where several ask at once, they
     /// get the same one: else the last would take away what the others were given.
     pub async fn refresh(&self, live: &Live) -> Result<String, NotAuthenticated> {
-        let _one_at_a_time = self.refreshing.turn_of(&live.session.id).await;
-        let (user, id) = (&live.session.user, &live.session.id);
-        let found = self.store.find(user, id).await?;
-        let (mut session, _) = found.ok_or(NotAuthenticated::Invalid)?;
-        if session.token == live.session.token {
-            session.replace_token(self.clock.now());
-            self.update(&session).await?;
-        }
-        Ok(self.token(&session)?)
+        let known = &live.session;
+        let refreshed = self.change(&known.user, &known.id, |session| {
+            if session.token == known.token {
+                session.replace_token(self.clock.now());
+            }
+        });
+        Ok(self.token(&refreshed.await?)?)
     }
 
     /// Adds what the upstream said of the user at login.
@@ -298,9 +295,9 @@ impl Sessions {
         live: &Live,
         claims: BTreeMap<String, String>,
     ) -> Result<(), NotAuthenticated> {
-        let mut session = live.session.clone();
-        session.claims.extend(claims);
-        self.update(&session).await
+        let known = &live.session;
+        let added = |session: &mut Session| session.claims.extend(claims.clone());
+        self.change(&known.user, &known.id, added).await.map(drop)
     }
 
     /// Notes that an upstream has accepted the login that began a session.
@@ -320,18 +317,39 @@ impl Sessions {
     /// Adds a unionid to those sessions that have none.
     async fn add_unionid(&self, known: &[Session], unionid: &UnionId) -> Result<(), Unavailable> {
         for session in known.iter().filter(|session| session.unionid.is_none()) {
-            let session = Session { unionid: Some(unionid.clone()), ..session.clone() };
-            self.store.update(&session).await?;
-            self.near.forget(&session.id);
+            let added = |session: &mut Session| session.unionid = Some(unionid.clone());
+            match self.change(&session.user, &session.id, added).await {
+                Err(NotAuthenticated::Unavailable(error)) => return Err(error),
+                // It may have ended meanwhile.
+                Ok(_) | Err(NotAuthenticated::Invalid) => {}
+            }
         }
         Ok(())
     }
 
-    /// Writes a changed session. It fails where the session has ended meanwhile.
-    pub async fn update(&self, session: &Session) -> Result<(), NotAuthenticated> {
-        let there = self.store.update(session).await;
-        self.near.forget(&session.id);
-        if there? { Ok(()) } else { Err(NotAuthenticated::Invalid) }
+    /// Changes a session as it is in the store: again where somebody else has changed it in between.
+    /// Fails where it has ended.
+    async fn change(
+        &self,
+        user: &User,
+        id: &SessionId,
+        change: impl Fn(&mut Session),
+    ) -> Result<Session, NotAuthenticated> {
+        for _ in 0..CHANGE_TRIES {
+            let found = self.store.find(user, id).await?;
+            let (before, _) = found.ok_or(NotAuthenticated::Invalid)?;
+            let mut after = before.clone();
+            change(&mut after);
+            if after == before {
+                return Ok(before);
+            }
+            let changed = self.store.update(&before, &after).await;
+            self.near.forget(id);
+            if changed? {
+                return Ok(after);
+            }
+        }
+        Err(Unavailable("a session is changed by many at once".into()).into())
     }
 
     /// Whether a session is still there, asked of the store itself.

@@ -34,8 +34,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         id: &SessionId,
     ) -> Result<Option<(Session, Duration)>, Unavailable>;
 
-    /// Writes a session that is still there anew, without keeping it longer; whether it was there.
-    async fn update(&self, session: &Session) -> Result<bool, Unavailable>;
+    /// Writes a session anew where `from` is what is there, without keeping it longer; whether it was.
+    async fn update(&self, from: &Session, to: &Session) -> Result<bool, Unavailable>;
 
     /// Keeps a session for `idle` from now, never beyond its own end; whether it was there.
     async fn renew(&self, user: &User, id: &SessionId, idle: Duration)

@@ -35,7 +35,7 @@ async fn a_dump_tells_nothing_and_everything_runs_out() {
         let counter = Key::new(kind, &[b"THECODE"]);
         gate.store.increment(&counter, DAY).await.unwrap();
     }
-    gate.store.update(&session).await.unwrap();
+    super::samples::rewrite(&gate.store, &session).await.unwrap();
     gate.store.renew(&session.user, &session.id, DAY).await.unwrap();
 
     let keys: Vec<Vec<u8>> = server.command(&["KEYS", "*"]).await;

@@ -43,7 +43,7 @@ pub(crate) const RULES: &[&str] = &[
 async fn everything_works(gate: &Gate) {
     let session = gate.login("o1").await.unwrap();
     assert!(gate.knows(&session).await.unwrap());
-    assert!(gate.store.update(&session).await.unwrap());
+    assert!(super::samples::rewrite(&gate.store, &session).await.unwrap());
     assert!(gate.store.renew(&session.user, &session.id, super::DAY).await.unwrap());
     let key = super::samples::stored_key(1);
     gate.store.add_session_key(&session.user, key.clone(), super::DAY).await.unwrap();

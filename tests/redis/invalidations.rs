@@ -33,7 +33,7 @@ async fn every_change_of_a_session_is_heard_of() {
     for change in 0..4 {
         gate.listener.clear();
         match change {
-            0 => drop(other.store.update(&session).await.unwrap()),
+            0 => drop(super::samples::rewrite(&other.store, &session).await.unwrap()),
             1 => drop(other.store.renew(user, id, DAY).await.unwrap()),
             2 => drop(other.store.end(user, id).await.unwrap()),
             _ => {

@@ -231,7 +231,20 @@ impl Server {
     pub(crate) async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
-        command.query_async(&mut self.connection().await).await.unwrap()
+        // A server that changes its role resets its connections.
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            let answer = match self.try_connect().await {
+                Ok(mut connection) => command.query_async(&mut connection).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Err(error) if error.is_io_error() && Instant::now() < until => {
+                    tokio::task::yield_now().await;
+                }
+                answer => return answer.unwrap(),
+            }
+        }
     }
 
     async fn try_connect(&self) -> redis::RedisResult<MultiplexedConnection> {

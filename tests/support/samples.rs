@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+use wxgate::session::store::{Store, Unavailable};
 
 use wxgate::session::record::{Session, SessionId, TokenId};
 use wxgate::session::store::{KeyId, StoredKey};
@@ -36,4 +37,11 @@ pub(crate) fn session(user: &User, now: u64) -> Session {
 /// A session key, as long as sealed ones are.
 pub(crate) fn stored_key(number: u8) -> StoredKey {
     StoredKey { id: KeyId([number; 16]), sealed: vec![number; 57], acquired: number.into() }
+}
+
+/// Writes a session over whatever it is now.
+pub(crate) async fn rewrite(store: &dyn Store, session: &Session) -> Result<bool, Unavailable> {
+    let known = store.find(&session.user, &session.id).await?;
+    let from = known.map_or_else(|| session.clone(), |(known, _)| known);
+    store.update(&from, session).await
 }

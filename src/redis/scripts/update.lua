@@ -1,6 +1,6 @@
--- KEYS session, the user's sessions; ARGV value, name, end (s), rest of its life (ms)
+-- KEYS session, the user's sessions; ARGV value, name, end (s), rest of its life (ms), expected
 local left = redis.call('PTTL', KEYS[1])
-if left <= 0 then
+if left <= 0 or redis.call('GET', KEYS[1]) ~= ARGV[5] then
   return 0
 end
 local rest = tonumber(ARGV[4])
