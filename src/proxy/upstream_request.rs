@@ -23,7 +23,7 @@ const ADDED_HEADERS: usize = 16;
 pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Context) -> Result<()> {
     rewrite_target(session.req_header(), request, ctx)?;
     // Without pingora's second map, which keeps the case of names: every change would be made twice.
-    let empty = RequestHeader::build_no_case(Method::GET, b"/", None)?;
+    let empty = RequestHeader::from(http::Request::new(()).into_parts().0);
     let mut parts = Parts::from(std::mem::replace(request, empty));
     let headers = &mut parts.headers;
     remove_untrusted(headers, ctx);
