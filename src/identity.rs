@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub use header_rules::HeaderRules;
+pub use header_rules::{HOP_BY_HOP, HeaderRules};
 
 use crate::session::Live;
 use crate::wechat::app::App;

@@ -9,27 +9,14 @@ use super::problem::Complaint;
 use super::reader::{Place, Reader};
 use super::section::{Section, check_name};
 use super::value::Form;
-use crate::identity::Settings;
+use crate::identity::{HOP_BY_HOP, Settings};
 
 pub(super) const HEADER: Form =
     Form { noun: "header name", help: r#"write a name like "X-User-Id""# };
 
-/// Hop-by-hop fields (RFC 9110, 7.6.1), and those by which a request is read, routed or
-/// authenticated: none of them can say who the user is.
-const TAKEN: [&str; 12] = [
-    "authorization",
-    "connection",
-    "cookie",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// The fields by which a request is read, routed or authenticated: like the hop-by-hop ones, none of them
+/// can say who the user is.
+const TAKEN: [&str; 3] = ["authorization", "cookie", "host"];
 
 pub(super) fn read(identity: &mut Section<'_>) -> Settings {
     let default = Settings::default();
@@ -101,7 +88,8 @@ impl Names {
 fn header(text: &str) -> Result<HeaderName, Complaint> {
     let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| HEADER.missed())?;
     let plain = folded(&name);
-    match TAKEN.contains(&plain.as_str()) || plain.starts_with("content-") {
+    let taken = TAKEN.contains(&plain.as_str()) || HOP_BY_HOP.contains(&plain.as_str());
+    match taken || plain.starts_with("content-") {
         true => Err(Complaint::new("has a meaning of its own in HTTP").help(HEADER.help)),
         false => Ok(name),
     }

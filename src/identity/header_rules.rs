@@ -12,7 +12,7 @@ use super::Settings;
 
 /// Names that mean something to one connection only (RFC 9110, 7.6.1). pingora removes the ones that
 /// are spelled so; here they matter in another spelling.
-const HOP_BY_HOP: [&str; 9] = [
+pub const HOP_BY_HOP: [&str; 9] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",

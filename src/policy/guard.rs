@@ -11,7 +11,7 @@ use super::limits::Limits;
 use crate::refusal::{Reason, Refusal};
 
 /// The methods that a request may have; the others have no meaning for a route (PTH-05).
-const METHODS: [Method; 7] = [
+pub const METHODS: [Method; 7] = [
     Method::GET,
     Method::HEAD,
     Method::POST,

@@ -10,6 +10,7 @@ use crate::config::reader::Place;
 use crate::config::section::Section;
 use crate::config::value::{Form, TEXT};
 use crate::identity::HeaderRules;
+use crate::policy::guard::METHODS;
 use crate::policy::route::{Action, BadPattern, Pattern, Route};
 
 const PATH: Form = Form { noun: "path of a route", help: r#"write "/wxLogin" or "/api/**""# };
@@ -19,15 +20,6 @@ const HOST: Form = Form {
 };
 const METHOD: Form = Form { noun: "method of a route", help: r#"write "GET" or "POST""# };
 const POINTER: Form = Form { noun: "JSON pointer", help: r#"write it as "/data/token""# };
-const METHODS: [Method; 7] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-];
 
 /// What a route can refer to.
 pub(super) struct Names<'a> {
