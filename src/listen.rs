@@ -1,8 +1,10 @@
 //! The data listeners: sockets, and the door that holds a connection between its requests.
 
+mod chunks;
 mod door;
 mod head;
 mod sockets;
+mod watched;
 
 use std::fmt;
 use std::net::SocketAddr;

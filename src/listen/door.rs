@@ -16,7 +16,9 @@ use pingora_core::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
+use super::chunks::Chunks;
 use super::head::{self, Beginning};
+use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::in_flight::InFlight;
 use crate::policy::limits::{LINGER, Limits};
@@ -74,12 +76,16 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             let Some(first) = first else { return };
             let request = self.requests.enter();
             let beginning = head::next(&mut stream, &self.limits, first, http2_possible).await;
-            let bytes = match beginning {
-                Beginning::Http1(bytes) => bytes,
+            let (bytes, chunks) = match beginning {
+                Beginning::Http1(bytes, chunks) => (bytes, chunks),
                 Beginning::Http2 => return drop(self.http2.process_new(stream, shutdown).await),
                 Beginning::Nothing => return,
                 Beginning::Refused(refusal) => return refuse(stream, &refusal).await,
             };
+            let chunked = chunks.is_some();
+            if let Some(chunks) = chunks {
+                stream = Box::new(Watched::new(stream, chunks));
+            }
             let mut session = ServerSession::new_http1(stream);
             if let Some(settings) = settings.take() {
                 settings.apply_to_session(&mut session);
@@ -91,6 +97,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             };
             drop(request);
             (stream, settings) = reused.consume();
+            if chunked {
+                let Some(unwatched) = Watched::<Chunks>::unwatched(stream) else { return };
+                stream = unwatched;
+            }
             silence = self.limits.keepalive;
             http2_possible = false;
         }

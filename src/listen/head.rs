@@ -10,6 +10,7 @@ use pingora_core::protocols::Stream;
 use pingora_timeout::timeout;
 use tokio::io::AsyncReadExt;
 
+use super::chunks::Chunks;
 use crate::policy::guard::{is_chunked, is_length, names_a_host};
 use crate::policy::limits::Limits;
 use crate::refusal::{Reason, Refusal};
@@ -19,8 +20,9 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a connection begins with.
 pub(super) enum Beginning {
-    /// The head of an HTTP/1 request, and what came after it.
-    Http1(BytesMut),
+    /// The head of an HTTP/1 request, and what came after it; and where its body is chunked, how far
+    /// that was read.
+    Http1(BytesMut, Option<Chunks>),
     /// The preface of HTTP/2.
     Http2,
     /// Nothing: the client went away or was silent for too long.
@@ -64,8 +66,10 @@ async fn read(stream: &mut Stream, limits: &Limits, http2: bool) -> std::io::Res
         }
         match end_of_head(&head, &mut checked) {
             Ok(Some(end)) => {
-                let refused = head.get(..end).and_then(|head| check(head, limits).err());
-                return Ok(refused.map_or(Beginning::Http1(head), Beginning::Refused));
+                let checked = check_with_body(&head, end, limits);
+                return Ok(checked.map_or_else(Beginning::Refused, |chunks| {
+                    Beginning::Http1(head, chunks)
+                }));
             }
             Ok(None) if head.len() > limits.header_size + limits.uri_length => {
                 let in_request_line = checked == 0;
@@ -114,7 +118,21 @@ fn malformed<T>(note: &'static str) -> Result<T, Refusal> {
     Err(Refusal::new(Reason::BadRequest, note))
 }
 
-fn check(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
+/// Checks a head, and what of a chunked body came with it.
+fn check_with_body(read: &[u8], end: usize, limits: &Limits) -> Result<Option<Chunks>, Refusal> {
+    let (head, body) = read.split_at_checked(end).unwrap_or((read, &[]));
+    if !check(head, limits)? {
+        return Ok(None);
+    }
+    let mut chunks = Chunks::default();
+    match chunks.read(body) {
+        Ok(()) => Ok(Some(chunks)),
+        Err(note) => malformed(note),
+    }
+}
+
+/// Tells whether a body follows that is chunked.
+fn check(head: &[u8], limits: &Limits) -> Result<bool, Refusal> {
     let mut lines = Lines(head);
     let request_line = lines.next().unwrap_or_default();
     check_request_line(request_line, limits)?;
@@ -122,7 +140,7 @@ fn check(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
         return Err(Reason::HeadersTooLarge.into());
     }
     let http11 = request_line.ends_with(b"1.1");
-    let (mut fields, mut framings, mut hosts) = (0, 0, 0);
+    let (mut fields, mut framings, mut hosts, mut chunked) = (0, 0, 0, false);
     for line in lines.take_while(|line| !line.is_empty()) {
         let (name, value) = check_field(line)?;
         fields += 1;
@@ -141,6 +159,7 @@ fn check(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
             }
             Some(Framing::TransferEncoding) => {
                 framings += 1;
+                chunked = true;
                 if !is_chunked(value) || !http11 {
                     return malformed("a Transfer-Encoding other than one `chunked` over HTTP/1.1");
                 }
@@ -159,7 +178,7 @@ fn check(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
     if framings > 1 {
         return malformed("more than one word on where the body ends");
     }
-    Ok(())
+    Ok(chunked)
 }
 
 /// The fields that say where a request goes and where it ends.
@@ -250,7 +269,7 @@ fn has_control(text: &[u8]) -> bool {
 }
 
 /// RFC 9110, 5.6.2.
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -31,6 +31,9 @@ pub(super) fn refusal(error: &Error, ctx: &Context) -> Option<Refusal> {
 
 fn of_downstream(error: &Error) -> Option<Refusal> {
     match error.etype() {
+        ErrorType::ReadError if is_malformed(error) => {
+            Some(Refusal::new(Reason::BadRequest, "a chunked body that is malformed"))
+        }
         ErrorType::ReadTimedout => Some(Reason::RequestTimeout.into()),
         ErrorType::WriteTimedout
         | ErrorType::WriteError
@@ -38,6 +41,12 @@ fn of_downstream(error: &Error) -> Option<Refusal> {
         | ErrorType::ConnectionClosed => None,
         _ => Some(Refusal::new(Reason::BadRequest, "a body that is malformed on the wire")),
     }
+}
+
+/// Whether the door refused what the client sent (`listen::watched`).
+fn is_malformed(error: &Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
 fn of_upstream(error: &Error, ctx: &Context) -> Refusal {

@@ -146,6 +146,12 @@ impl Wire {
         self.read.drain(..length).collect()
     }
 
+    /// Everything until the gateway ends the connection.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        while self.fill().await {}
+        std::mem::take(&mut self.read)
+    }
+
     /// Whether the gateway ends the connection without another byte.
     pub(crate) async fn is_closed(&mut self) -> bool {
         self.read.is_empty() && !self.fill().await
