@@ -9,6 +9,7 @@ mod context;
 mod failure;
 mod login_answer;
 mod peer;
+mod read_ahead;
 mod respond;
 mod run_action;
 mod state;
@@ -71,7 +72,9 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
         let outcome = match admission::admit(session, ctx).await {
-            Ok(()) if ctx.action() == Action::Proxy => return Ok(false),
+            Ok(()) if ctx.action() == Action::Proxy => {
+                read_ahead::small_body(session, ctx).await.map(|()| None)
+            }
             Ok(()) => run_action::run(session, ctx).await,
             Err(refusal) => Err(refusal),
         };
@@ -88,8 +91,10 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         ctx: &mut Context,
     ) -> Result<Box<HttpPeer>> {
-        peer::next(ctx, tunnel::is_asked_for(session.req_header().as_ref()))
-            .map_err(failure::refused)
+        // A try that begins sends what was received so far again.
+        ctx.body_received = 0;
+        let tunnel = tunnel::is_asked_for(session.req_header().as_ref());
+        peer::next(ctx, tunnel, session.is_body_done()).map_err(failure::refused)
     }
 
     async fn upstream_request_filter(
@@ -185,7 +190,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> FailToProxy {
         login_answer::give_up(ctx).await;
-        let error_code = match failure::refusal(error, ctx) {
+        let error_code = match failure::refusal(error, ctx, session.is_body_done()) {
             Some(refusal) if !respond::has_begun(session) => {
                 let status = refusal.status();
                 session.set_keepalive(None);

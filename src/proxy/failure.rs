@@ -19,12 +19,17 @@ pub(super) fn unasked_tunnel(ctx: &Context) -> Refusal {
 }
 
 /// The refusal that an error comes to; none where the client is gone.
-pub(super) fn refusal(error: &Error, ctx: &Context) -> Option<Refusal> {
+///
+/// While the client's body is not done, whoever waits for the upstream waits for the client.
+pub(super) fn refusal(error: &Error, ctx: &Context, body_done: bool) -> Option<Refusal> {
     if let Some(refusal) = error.root_cause().downcast_ref::<Refusal>() {
         return Some(refusal.clone());
     }
     match error.esource() {
         ErrorSource::Downstream => of_downstream(error),
+        _ if !body_done && *error.etype() == ErrorType::ReadTimedout => {
+            Some(Reason::RequestTimeout.into())
+        }
         _ => Some(of_upstream(error, ctx)),
     }
 }

@@ -1,6 +1,7 @@
 //! Which server a request goes to, in pingora's terms.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use pingora_core::upstreams::peer::HttpPeer;
 
@@ -9,7 +10,14 @@ use crate::refusal::{Reason, Refusal};
 use crate::upstream::{Target, key};
 
 /// The next server of the request's upstream. A tunnel may be silent for as long as its ends like.
-pub(super) fn next(ctx: &mut Context, tunnel: bool) -> Result<Box<HttpPeer>, Refusal> {
+///
+/// While the client's body is coming, pingora's one timer runs from one part of it to the next, and from
+/// the last to the answer: it leaves the client the pauses that `body_idle` does.
+pub(super) fn next(
+    ctx: &mut Context,
+    tunnel: bool,
+    body_done: bool,
+) -> Result<Box<HttpPeer>, Refusal> {
     let misrouted = || Refusal::new(Reason::UpstreamUnavailable, "the route has no upstream");
     let backend = ctx.upstream.clone().ok_or_else(misrouted)?;
     let settings = &backend.upstream.settings;
@@ -22,15 +30,21 @@ pub(super) fn next(ctx: &mut Context, tunnel: bool) -> Result<Box<HttpPeer>, Ref
     ctx.attempts += 1;
     let mut peer = backend.peer(&lease, tunnel).ok_or_else(misrouted)?;
     let route = ctx.route.as_ref();
-    let timeout = route.and_then(|route| route.timeout).unwrap_or(settings.timeout);
+    let timeout = timeout(ctx, settings.timeout);
+    let first_byte = if body_done { timeout } else { timeout.max(ctx.state.limits.body_idle) };
     let connect_timeout = route.and_then(|route| route.connect_timeout);
     let connect_timeout = connect_timeout.unwrap_or(settings.connect_timeout);
     peer.options.connection_timeout = Some(connect_timeout);
     peer.options.total_connection_timeout = Some(connect_timeout);
-    peer.options.read_timeout = (!tunnel).then_some(timeout);
+    peer.options.read_timeout = (!tunnel).then_some(first_byte);
     peer.options.write_timeout = (!tunnel).then_some(timeout);
     ctx.lease = Some(lease);
     Ok(peer)
+}
+
+/// How long the upstream may take for its answer: the route's word before the upstream's.
+pub(super) fn timeout(ctx: &Context, of_upstream: Duration) -> Duration {
+    ctx.route.as_ref().and_then(|route| route.timeout).unwrap_or(of_upstream)
 }
 
 /// Whose requests go to one server, where the upstream balances so: the user's, or the address's

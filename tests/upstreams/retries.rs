@@ -36,6 +36,19 @@ async fn rel_05_a_get_on_a_kept_connection_that_gave_nothing_back_is_sent_once_m
     }
 }
 
+/// The limit is for one body, however often it is sent.
+#[tokio::test]
+async fn a_body_that_is_sent_once_more_is_counted_anew() {
+    let server = Server::start("one").await;
+    server.answers(once_then(Step::Reset));
+    let route =
+        "[[routes]]\npath = \"/small\"\nupstream = \"shop\"\nauth = \"none\"\nbody_size = \"10B\"";
+    let gateway = Gateway::with(&[server.url()], "", route).await;
+    assert_eq!(gateway.get("/first").await.status, 200);
+    assert_eq!(gateway.ask(Method::PUT, "/small", &[]).await.text(), "fine");
+    assert_eq!(sent(&server, "/small"), 2);
+}
+
 #[tokio::test]
 async fn rel_05_a_post_is_never_sent_twice() {
     for step in [Step::Reset, Step::Close] {
