@@ -2,7 +2,9 @@
 
 mod chunks;
 mod door;
+mod frames;
 mod head;
+mod http2;
 mod sockets;
 mod watched;
 

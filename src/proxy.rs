@@ -6,6 +6,7 @@ mod attempt;
 mod avatar_later;
 mod backend;
 mod context;
+mod cookie_crumbs;
 mod failure;
 mod login_answer;
 mod peer;
@@ -71,6 +72,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        cookie_crumbs::join(session.req_header_mut());
         let outcome = match admission::admit(session, ctx).await {
             Ok(()) if ctx.action() == Action::Proxy => {
                 read_ahead::small_body(session, ctx).await.map(|()| None)

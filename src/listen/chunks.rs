@@ -29,10 +29,20 @@ pub(super) struct Chunks {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expects {
-    Size { digits: usize, size: u64 },
-    Extension { length: usize, size: u64 },
-    LineFeed { size: u64 },
-    Data { left: u64 },
+    Size {
+        digits: usize,
+        size: u64,
+    },
+    Extension {
+        length: usize,
+        size: u64,
+    },
+    LineFeed {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataReturn,
     DataLineFeed,
     Trailer,

@@ -7,9 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pingora_core::apps::{
-    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
-};
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
@@ -18,6 +16,7 @@ use tracing::debug;
 
 use super::chunks::Chunks;
 use super::head::{self, Beginning};
+use super::http2::Http2;
 use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::in_flight::InFlight;
@@ -35,14 +34,6 @@ pub struct Door<A> {
     connections: InFlight,
 }
 
-/// The same handler for the streams of HTTP/2 connections, on pingora's own loop.
-#[derive(Debug)]
-struct Http2<A> {
-    handler: Arc<A>,
-    options: HttpServerOptions,
-    requests: InFlight,
-}
-
 impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     /// A door to this handler. `requests` counts those under way, `connections` those held.
     pub fn new(
@@ -52,11 +43,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         requests: InFlight,
         connections: InFlight,
     ) -> Self {
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
-        options.h2_idle_timeout = Some(limits.keepalive);
-        let http2 =
-            Arc::new(Http2 { handler: handler.clone(), options, requests: requests.clone() });
+        let http2 = Arc::new(Http2::new(handler.clone(), &limits, requests.clone()));
         Self { handler, http2, limits, h2c, requests, connections }
     }
 
@@ -78,7 +65,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             let beginning = head::next(&mut stream, &self.limits, first, http2_possible).await;
             let (bytes, chunks) = match beginning {
                 Beginning::Http1(bytes, chunks) => (bytes, chunks),
-                Beginning::Http2 => return drop(self.http2.process_new(stream, shutdown).await),
+                Beginning::Http2 => return self.http2.serve(stream, shutdown).await,
                 Beginning::Nothing => return,
                 Beginning::Refused(refusal) => return refuse(stream, &refusal).await,
             };
@@ -119,7 +106,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
             return None;
         };
         match stream.selected_alpn_proto() {
-            Some(ALPN::H2) => drop(self.http2.process_new(stream, shutdown).await),
+            Some(ALPN::H2) => self.http2.serve(stream, shutdown).await,
             _ => self.serve(stream, shutdown).await,
         }
         None
@@ -127,26 +114,6 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
 
     async fn cleanup(&self) {
         self.handler.http_cleanup().await;
-    }
-}
-
-#[async_trait]
-impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Http2<A> {
-    async fn process_new_http(
-        self: &Arc<Self>,
-        session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        // HTTP/1 has to come by the door's own loop.
-        if !session.is_http2() {
-            return None;
-        }
-        let _request = self.requests.enter();
-        self.handler.process_new_http(session, shutdown).await
-    }
-
-    fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(&self.options)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::policy::limits::Limits;
 use crate::refusal::{Reason, Refusal};
 
 /// The preface of HTTP/2 (RFC 9113, 3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a connection begins with.
 pub(super) enum Beginning {
@@ -67,9 +67,8 @@ async fn read(stream: &mut Stream, limits: &Limits, http2: bool) -> std::io::Res
         match end_of_head(&head, &mut checked) {
             Ok(Some(end)) => {
                 let checked = check_with_body(&head, end, limits);
-                return Ok(checked.map_or_else(Beginning::Refused, |chunks| {
-                    Beginning::Http1(head, chunks)
-                }));
+                return Ok(checked
+                    .map_or_else(Beginning::Refused, |chunks| Beginning::Http1(head, chunks)));
             }
             Ok(None) if head.len() > limits.header_size + limits.uri_length => {
                 let in_request_line = checked == 0;

@@ -9,6 +9,8 @@
     reason = "clippy.toml allows them in tests, and this is what helps the tests"
 )]
 
+#[path = "../support/frames.rs"]
+mod frames;
 #[path = "../support/packages.rs"]
 mod packages;
 #[path = "../support/raw.rs"]
@@ -20,6 +22,7 @@ mod upstream;
 mod cloud_run;
 mod configuration;
 mod front_end;
+mod http2;
 mod identity;
 mod lifecycle;
 mod login;

@@ -35,11 +35,20 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts it and waits until it listens.
     pub(crate) async fn start(config: &Config) -> Self {
+        Self::with_log(config, "trace").await
+    }
+
+    /// One that does not write more than it has to say.
+    pub(crate) async fn quiet(config: &Config) -> Self {
+        Self::with_log(config, "info").await
+    }
+
+    async fn with_log(config: &Config, level: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, config.text()).unwrap();
         let mut child = command(&path, config)
-            .env("RUST_LOG", "trace")
+            .env("RUST_LOG", level)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -80,6 +89,14 @@ impl Process {
         let address: String =
             rest.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
         address.parse().unwrap_or_else(|error| panic!("{error}: {address}"))
+    }
+
+    /// The most bytes of memory that it has held so far.
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
     }
 
     pub(crate) fn signal(&self, name: &str) {
