@@ -79,9 +79,11 @@ pub fn is_chunked(encoding: &[u8]) -> bool {
     encoding.eq_ignore_ascii_case(b"chunked")
 }
 
-/// Whether a Content-Length is one number, and one that every program can hold.
+/// Whether a Content-Length is one number that every program can hold, written in the one way: a zero
+/// before it is octal to some, and it goes on as it came.
 pub fn is_length(text: &[u8]) -> bool {
-    (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit)
+    let has_one_form = text == b"0" || !text.starts_with(b"0");
+    (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) && has_one_form
 }
 
 /// RFC 9112, 3.2: exactly one Host, which names a host; over HTTP/2 the authority, and a Host that
@@ -160,8 +162,9 @@ mod tests {
             reason(&head(|head| head.header("host", "a").header(name, value)))
         };
         assert_eq!(framed("content-length", "5"), None);
+        assert_eq!(framed("content-length", "0"), None);
         assert_eq!(framed("transfer-encoding", "chunked"), None);
-        for length in ["", "+5", "-5", "0x5", "5,5", "5 5", "9223372036854775808"] {
+        for length in ["", "+5", "-5", "05", "00", "0x5", "5,5", "5 5", "9223372036854775808"] {
             assert_eq!(framed("content-length", length), Some(Reason::BadRequest), "{length}");
         }
         for encoding in ["identity", "chunked, chunked", "gzip, chunked", " chunked", "xchunked"] {
