@@ -7,8 +7,8 @@
 //!   (RFC 3986, 6.2.2);
 //! - empty segments are merged and plain dot segments resolved (RFC 3986, 5.2.4);
 //! - refused are: what is not origin-form; encoded dots that make a dot segment; encoded `/`, `\`,
-//!   NUL and other controls; encoded `%` before what could be one of these (double decoding); `\`,
-//!   `;` (path parameters: Tomcat's `/..;/`, CVE-2025-66490 and its like), `#`; bytes that are not
+//!   NUL and other controls; encoded `%` before what would be one of these, or a letter that routes
+//!   are told apart by, if it were decoded twice; `\`, `;` (path parameters: Tomcat's `/..;/`, CVE-2025-66490 and its like), `#`; bytes that are not
 //!   UTF-8 after decoding, which catches overlong forms of `/` and `.`; a dot segment above the root.
 
 use std::borrow::Cow;
@@ -89,12 +89,11 @@ fn segment(raw: &[u8]) -> Result<String, Ambiguous> {
         if separator || byte.is_ascii_control() {
             return Err(Ambiguous);
         }
-        let unreserved = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         let sub_delimiter = matches!(
             byte,
             b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@'
         );
-        if unreserved || (sub_delimiter && !encoded) {
+        if is_unreserved(byte) || (sub_delimiter && !encoded) {
             text.push(char::from(byte));
         } else {
             text.push_str(&format!("%{byte:02X}"));
@@ -108,15 +107,20 @@ fn segment(raw: &[u8]) -> Result<String, Ambiguous> {
     Ok(text)
 }
 
-/// Whether decoding once more would make a separator, a dot, a control or another `%`.
+/// Whether decoding once more would make a separator, an unreserved character, a control or another `%`.
 fn decodes_again(decoded: &str) -> bool {
     let bytes = decoded.as_bytes();
     bytes.windows(3).any(|window| match window {
         [b'%', high, low] => hexadecimal(Some(*high), Some(*low)).is_ok_and(|byte| {
-            byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b';' | b'.' | b'%')
+            byte.is_ascii_control() || is_unreserved(byte) || b"/\\;%".contains(&byte)
         }),
         _ => false,
     })
+}
+
+/// RFC 3986, 2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 fn hexadecimal(high: Option<u8>, low: Option<u8>) -> Result<u8, Ambiguous> {
@@ -155,6 +159,7 @@ mod tests {
             ("/a%23b", "/a%23b"),
             ("/..x/.well-known", "/..x/.well-known"),
             ("/50%25", "/50%25"),
+            ("/50%25e4", "/50%25e4"),
         ] {
             assert_eq!(text(raw).as_deref(), Ok(expected), "{raw}");
         }
@@ -186,6 +191,8 @@ mod tests {
             "/a#b",
             "/%252e%252e/x",
             "/%25%32%65",
+            "/%2561pi/x",
+            "/a%257Eb",
             "/a%252fb",
             "/%c0%ae%c0%ae/x",
             "/%c0%af",
