@@ -7,6 +7,7 @@ mod header_changes;
 mod pattern;
 mod profile;
 mod rewrite;
+mod spelling;
 mod table;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::spelling::{folded, with_lower_case, without_endings};
 use super::{Action, Auth, Pattern, Route};
 
 /// The routes, arranged for lookup.
@@ -70,12 +71,19 @@ impl Table {
 
     /// The route of a request. The path is canonical, the host without a port.
     ///
-    /// Upstreams often read `/API/x` and `/admin/` as `/api/x` and `/admin`. So a route whose path
-    /// is there in another case, or with another closing slash, does not win; but no broader route that
+    /// Upstreams often read `/API/x`, `/admin/` and `/admin.` as `/api/x` and `/admin`. So a route whose
+    /// path is there in another case, or with another ending, does not win; but no broader route that
     /// asks for less gets the request either (CVE-2026-27587), nor one that would see the login code in
     /// it.
     pub fn find<'a>(&'a self, path: &str, host: &'a str, method: &Method) -> Outcome<'a> {
-        with_lower_case(path, |folded| self.find_folded(path, folded, host, method))
+        let found = with_lower_case(path, |folded| self.find_folded(path, folded, host, method));
+        match (found, without_endings(path)) {
+            (Outcome::Found(route), Some(other)) => match self.find(&other, host, method) {
+                Outcome::Found(read) => Strictness::of(read).admit(route),
+                Outcome::MethodNotAllowed(_) | Outcome::NotFound => Outcome::NotFound,
+            },
+            (found, _) => found,
+        }
     }
 
     fn find_folded<'a>(
@@ -173,26 +181,6 @@ fn prefix_of(path: &str, length: usize) -> Option<&str> {
         Some(b'/') => path.get(..length),
         _ => None,
     }
-}
-
-fn folded(path: &str) -> String {
-    path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase()
-}
-
-/// Calls with the path in lower case, on the stack where it is short.
-fn with_lower_case<T>(path: &str, call: impl FnOnce(&str) -> T) -> T {
-    if !path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return call(path);
-    }
-    let mut buffer = [0; 128];
-    if let Some(copy) = buffer.get_mut(..path.len()) {
-        copy.copy_from_slice(path.as_bytes());
-        copy.make_ascii_lowercase();
-        if let Ok(text) = std::str::from_utf8(copy) {
-            return call(text);
-        }
-    }
-    call(&path.to_ascii_lowercase())
 }
 
 /// What a route asks of a request, the least first.
@@ -329,6 +317,20 @@ mod tests {
         }
         assert_eq!(found(&table, "/open/x", "", Method::GET).as_deref(), Some("/**"));
         assert_eq!(found(&table, "/api/orders", "", Method::GET).as_deref(), Some("/api/**"));
+    }
+
+    #[test]
+    fn a_dot_or_a_space_at_the_end_falls_to_no_route_that_asks_for_less() {
+        let public = |path: &str| Route { auth: Auth::None, ..route(path) };
+        let login = Route { action: Action::Login, ..route("/wxLogin") };
+        let table = Table::build(vec![route("/api/**"), login, public("/**")]).unwrap();
+        for path in ["/api.", "/api./x", "/API%20/x", "/api.%20./x", "/wxLogin.", "/wxlogin%20/"] {
+            assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
+        }
+        for path in ["/wiki/Inc.", "/a%20/b.", "/...", "/.../api", "/apis."] {
+            assert_eq!(found(&table, path, "", Method::GET).as_deref(), Some("/**"), "{path}");
+        }
+        assert_eq!(found(&table, "/api/x.", "", Method::GET).as_deref(), Some("/api/**"));
     }
 
     #[test]
