@@ -3,7 +3,7 @@
 mod chunks;
 mod door;
 mod frames;
-mod head;
+pub mod head;
 mod http2;
 mod sockets;
 mod watched;

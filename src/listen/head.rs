@@ -64,11 +64,10 @@ async fn read(stream: &mut Stream, limits: &Limits, http2: bool) -> std::io::Res
         if stream.read_buf(&mut head).await? == 0 {
             return Ok(Beginning::Nothing);
         }
-        match end_of_head(&head, &mut checked) {
-            Ok(Some(end)) => {
-                let checked = check_with_body(&head, end, limits);
-                return Ok(checked
-                    .map_or_else(Beginning::Refused, |chunks| Beginning::Http1(head, chunks)));
+        match judge(&head, &mut checked, limits) {
+            Ok(Some(judged)) => {
+                let body = body_so_far(&head, judged);
+                return Ok(body.map_or_else(Beginning::Refused, |it| Beginning::Http1(head, it)));
             }
             Ok(None) if head.len() > limits.header_size + limits.uri_length => {
                 let in_request_line = checked == 0;
@@ -95,6 +94,27 @@ async fn begins_with_preface(stream: &mut Stream) -> std::io::Result<bool> {
     Ok(preface == HTTP2_PREFACE)
 }
 
+/// A head that has one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Where it ends.
+    pub end: usize,
+    /// Whether a body follows that is chunked.
+    pub chunked: bool,
+}
+
+/// Judges the head that these bytes begin with; none while its end is not there. `checked` is how many
+/// bytes are known to be whole lines: 0 at first, and kept while more bytes come.
+pub fn judge(
+    bytes: &[u8],
+    checked: &mut usize,
+    limits: &Limits,
+) -> Result<Option<Judged>, Refusal> {
+    let Some(end) = end_of_head(bytes, checked)? else { return Ok(None) };
+    let chunked = check(bytes.get(..end).unwrap_or_default(), limits)?;
+    Ok(Some(Judged { end, chunked }))
+}
+
 /// Where the head ends, once all of it is there: behind the first empty line. Lines end in CRLF: a bare
 /// LF or CR is where parsers part ways (RFC 9112, 2.2).
 fn end_of_head(head: &[u8], checked: &mut usize) -> Result<Option<usize>, Refusal> {
@@ -117,14 +137,13 @@ fn malformed<T>(note: &'static str) -> Result<T, Refusal> {
     Err(Refusal::new(Reason::BadRequest, note))
 }
 
-/// Checks a head, and what of a chunked body came with it.
-fn check_with_body(read: &[u8], end: usize, limits: &Limits) -> Result<Option<Chunks>, Refusal> {
-    let (head, body) = read.split_at_checked(end).unwrap_or((read, &[]));
-    if !check(head, limits)? {
+/// What of a chunked body came with its head, read.
+fn body_so_far(read: &[u8], head: Judged) -> Result<Option<Chunks>, Refusal> {
+    if !head.chunked {
         return Ok(None);
     }
     let mut chunks = Chunks::default();
-    match chunks.read(body) {
+    match chunks.read(read.get(head.end..).unwrap_or_default()) {
         Ok(()) => Ok(Some(chunks)),
         Err(note) => malformed(note),
     }
@@ -277,12 +296,13 @@ mod tests {
     use super::*;
 
     fn reason(head: &str) -> Option<Reason> {
-        let mut checked = 0;
-        let end = match end_of_head(head.as_bytes(), &mut checked) {
-            Ok(end) => end.expect("the head is whole"),
-            Err(refusal) => return Some(refusal.reason),
-        };
-        check(&head.as_bytes()[..end], &Limits::default()).err().map(|refusal| refusal.reason)
+        match judge(head.as_bytes(), &mut 0, &Limits::default()) {
+            Ok(end) => {
+                assert!(end.is_some(), "the head is whole");
+                None
+            }
+            Err(refusal) => Some(refusal.reason),
+        }
     }
 
     #[test]
