@@ -1,17 +1,17 @@
 //! The command line: one file for each command.
 
+pub mod check;
 pub mod dev;
+pub mod exit;
+mod output;
 pub mod run;
 pub mod simulate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-/// EX_CONFIG of sysexits(3): the configuration is wrong.
-pub const EX_CONFIG: u8 = 78;
-/// EX_UNAVAILABLE: what the command needs of this machine is not there.
-const EX_UNAVAILABLE: u8 = 69;
+use exit::{Exit, Failure};
 
 /// The gateway that lets any backend serve WeChat Mini Programs.
 ///
@@ -30,19 +30,36 @@ enum Command {
     Run(Box<run::Args>),
     Dev(dev::Args),
     Simulate(simulate::Args),
+    Check(check::Args),
 }
 
 impl Arguments {
+    /// Reads the arguments of this process; or says how they should be, and how it ends.
+    #[allow(clippy::missing_errors_doc, reason = "the sentence above says it")]
+    pub fn read() -> Result<Self, ExitCode> {
+        let command = Self::command().after_long_help(after_long_help());
+        let arguments =
+            command.try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        arguments.map_err(|error| {
+            // Nobody is left to tell where it cannot be written.
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Done })
+        })
+    }
+
     /// Carries the command out on the current runtime.
     pub async fn run(self) -> ExitCode {
         let result = match self.command {
-            Command::Run(args) => return run::run(*args).await,
+            Command::Run(args) => run::run(*args).await,
             Command::Dev(args) => dev::run(args).await,
-            Command::Simulate(args) => simulate::run(args).await,
+            Command::Simulate(args) => {
+                simulate::run(args).await.map(|()| Exit::Done).map_err(Failure::from)
+            }
+            Command::Check(args) => check::run(&args),
         };
         match result {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => unavailable(&error),
+            Ok(exit) => exit.into(),
+            Err(failure) => failed(&failure),
         }
     }
 
@@ -51,13 +68,23 @@ impl Arguments {
         match &self.command {
             Command::Run(args) => args.workers(),
             Command::Dev(_) | Command::Simulate(_) => 0,
+            Command::Check(_) => 1,
         }
     }
 }
 
-/// Says what is missing, in one line.
+/// Says what is wrong, in one line.
 #[allow(clippy::print_stderr, reason = "the command line's own voice")]
-pub fn unavailable(error: &anyhow::Error) -> ExitCode {
-    eprintln!("wxgate: {error:#}");
-    ExitCode::from(EX_UNAVAILABLE)
+pub fn failed(failure: &Failure) -> ExitCode {
+    eprintln!("wxgate: {:#}", failure.error);
+    failure.exit.into()
+}
+
+fn after_long_help() -> String {
+    let codes = Exit::TABLE.map(|(_, code, meaning)| format!("  {code:<4}{meaning}\n")).concat();
+    format!(
+        "Start with `wxgate dev`: everything on this machine, no appid needed.\n\
+         Then `wxgate check` and `wxgate explain GET /path` tell what your own gateway.toml does.\n\n\
+         Exit codes:\n{codes}"
+    )
 }

@@ -78,19 +78,47 @@ pub struct Settings {
     pub warnings: Problems,
 }
 
+/// Everything that was found in a file.
+#[derive(Debug)]
+pub struct Reading {
+    /// What it says; none where there are problems.
+    pub settings: Option<Settings>,
+    /// What does not work.
+    pub problems: Problems,
+    /// What works, but is hardly meant; also beside problems.
+    pub warnings: Problems,
+}
+
 /// Reads a file. Relative paths of secrets in it are relative to its folder.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Settings, Problems> {
+    read(path, environment).into_result()
+}
+
+/// Reads a file, and gives the warnings where there are problems too.
+pub fn read(path: &Path, environment: Environment<'_>) -> Reading {
     let name = path.display().to_string();
+    let base_folder = path.parent().unwrap_or_else(|| Path::new(""));
+    match text_of(path, &name) {
+        Ok(text) => {
+            let bare = without_byte_order_mark(&text);
+            let reader = Reader::new(bare, base_folder, environment);
+            reading(&name, reader.of_file(secret::is_readable_by_all(path)))
+        }
+        Err(problems) => Reading::of(problems),
+    }
+}
+
+fn text_of(path: &Path, name: &str) -> Result<String, Problems> {
     let content = fs::read(path).map_err(|error| {
         let complaint = Complaint::new(format!("cannot be read: {error}"));
-        Problems::of_file(&name, complaint.help("name the configuration with --config FILE"))
+        Problems::of_file(name, complaint.help("name the configuration with --config FILE"))
     })?;
-    let text = str::from_utf8(&content).map_err(|error| {
-        let before = content.get(..error.valid_up_to()).unwrap_or_default();
+    String::from_utf8(content).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..valid).unwrap_or_default();
         let (line, column) = position_after(&String::from_utf8_lossy(before));
-        Problems::new(&name, vec![Complaint::new("this is not UTF-8").at(line, column)])
-    })?;
-    parse(&name, text, path.parent().unwrap_or_else(|| Path::new("")), environment)
+        Problems::new(name, vec![Complaint::new("this is not UTF-8").at(line, column)])
+    })
 }
 
 /// Reads the text of a file of this name.
@@ -100,17 +128,37 @@ pub fn parse(
     base_folder: &Path,
     environment: Environment<'_>,
 ) -> Result<Settings, Problems> {
-    // Windows editors put a byte order mark there, which is no column.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let reader = Reader::new(text, base_folder, environment);
-    let document = syntax::document(name, text)?;
+    reading(name, Reader::new(without_byte_order_mark(text), base_folder, environment))
+        .into_result()
+}
+
+/// Windows editors put one there, which is no column.
+fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+fn reading(name: &str, reader: Reader<'_>) -> Reading {
+    let document = match syntax::document(name, reader.text()) {
+        Ok(document) => document,
+        Err(problems) => return Reading::of(problems),
+    };
     let settings = Section::read(&reader, "", Place::default(), &document, settings);
     let found = reader.into_found();
-    if !found.problems.is_empty() {
-        return Err(Problems::new(name, found.problems));
-    }
+    let problems = Problems::new(name, found.problems);
     let warnings = Problems::new(name, found.warnings);
-    Ok(Settings { files: found.files, warnings, ..settings })
+    let settings = Settings { files: found.files, warnings: warnings.clone(), ..settings };
+    Reading { settings: problems.list.is_empty().then_some(settings), problems, warnings }
+}
+
+impl Reading {
+    fn of(problems: Problems) -> Self {
+        Self { settings: None, problems, warnings: Problems::default() }
+    }
+
+    /// The settings, or why there are none.
+    pub fn into_result(self) -> Result<Settings, Problems> {
+        self.settings.ok_or(self.problems)
+    }
 }
 
 /// What later tables refer to is read first.

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use wxgate::cli::{self, Arguments};
 use wxgate::telemetry::log;
 
@@ -11,7 +10,10 @@ use wxgate::telemetry::log;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(ended) => return ended,
+    };
     log::start();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let workers @ 1.. = arguments.workers() {
@@ -19,6 +21,6 @@ fn main() -> ExitCode {
     }
     match runtime.enable_all().build() {
         Ok(runtime) => runtime.block_on(arguments.run()),
-        Err(error) => cli::unavailable(&error.into()),
+        Err(error) => cli::failed(&error.into()),
     }
 }

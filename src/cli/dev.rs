@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::exit::{Exit, Failure};
 use super::run::serve;
 use crate::app;
 use crate::clock::Clock;
@@ -42,7 +43,7 @@ pub struct Args {
 }
 
 /// Runs until a signal ends it.
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let echo = echo::Echo::start().await.context("cannot start the echo service")?;
     let mut settings = match &args.config {
         Some(path) => config::load(path, &|name| std::env::var(name).ok()),
@@ -50,13 +51,15 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
             (name == "ECHO").then(|| echo.url())
         }),
     }
-    .map_err(|problems| anyhow::anyhow!("the configuration does not work\n{problems}"))?;
+    .map_err(|problems| {
+        Failure::new(Exit::Config, format!("the configuration does not work\n{problems}"))
+    })?;
 
     let clock = Clock::movable();
     let simulator = Simulator::start(args.simulator, simulated(&settings, &clock))
         .await
         .with_context(|| format!("cannot start the simulator on {}", args.simulator))?;
-    settings.wechat.base_url = simulator.base_url().parse()?;
+    settings.wechat.base_url = simulator.base_url().parse().context("the simulator has no URL")?;
     settings.wechat.fallback_url = None;
     settings.admin.listen = args.admin;
     settings.server.lame_duck = std::time::Duration::ZERO;
@@ -68,7 +71,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let app = app::build(settings, clock).await?;
     introduce(&app, &simulator, args.config.is_none());
     serve(app, signals).await;
-    Ok(())
+    Ok(Exit::Done)
 }
 
 /// The simulator knows the apps of the configuration with their secrets.

@@ -1,12 +1,12 @@
 //! `wxgate run`: the gateway.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::OnceLock;
 
+use anyhow::Context;
 use tracing::{info, warn};
 
-use super::{EX_CONFIG, unavailable};
+use super::exit::{Exit, Failure};
 use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{self, Problems, Settings};
@@ -44,26 +44,21 @@ impl Args {
     clippy::print_stderr,
     reason = "problems are for whoever started the program, not for a log"
 )]
-pub(super) async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let settings = match args.settings() {
         Ok(settings) => settings.clone(),
         Err(problems) => {
             eprintln!("{problems}");
-            return ExitCode::from(EX_CONFIG);
+            return Ok(Exit::Config);
         }
     };
     if !settings.warnings.list.is_empty() {
         eprintln!("{}", settings.warnings);
     }
     let signals = Signals::catch();
-    match (app::build(settings, Clock::system()).await, signals) {
-        (Ok(app), Ok(signals)) => {
-            serve(app, signals).await;
-            ExitCode::SUCCESS
-        }
-        (Err(error), _) => unavailable(&error),
-        (_, Err(error)) => unavailable(&anyhow::Error::new(error).context("cannot watch signals")),
-    }
+    let app = app::build(settings, Clock::system()).await?;
+    serve(app, signals.context("cannot watch signals")?).await;
+    Ok(Exit::Done)
 }
 
 /// Serves until a signal, then stops in order; a second signal ends it at once.

@@ -154,6 +154,23 @@ impl<'r> Key<'r> {
         self.reader.warning(self.place, complaint.about(&self.title()));
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Warns of a secret that stands in the file itself, where everybody can read that.
+    pub(super) fn warn_where_all_can_read(&self, twin: &str) {
+        let in_clear = self.item.as_ref().is_some_and(Item::is_in_clear);
+        if in_clear && self.reader.open_to_all {
+            let complaint =
+                Complaint::new("stands in a file that every user of this machine can read");
+            let name = &self.name;
+            self.warning(complaint.help(format!(
+                "write {name} = \"${{NAME}}\" and export NAME, or name a file in {twin}"
+            )));
+        }
+    }
+
     fn title(&self) -> String {
         format!("{:?} {}", self.name, self.section)
     }

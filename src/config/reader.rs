@@ -16,6 +16,8 @@ pub(super) struct Reader<'a> {
     pub(super) environment: Environment<'a>,
     /// Stands in for a table that is not there: all of its keys have their defaults.
     pub(super) empty: DeTable<'a>,
+    /// Whether every user of this machine can read the file.
+    pub(super) open_to_all: bool,
     found: RefCell<Found>,
 }
 
@@ -31,7 +33,16 @@ pub(super) struct Found {
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, base_folder: &'a Path, environment: Environment<'a>) -> Self {
         let (empty, found) = (DeTable::new(), RefCell::default());
-        Self { text, base_folder, environment, empty, found }
+        Self { text, base_folder, environment, empty, open_to_all: false, found }
+    }
+
+    /// The text is that of a file.
+    pub(super) fn of_file(self, open_to_all: bool) -> Self {
+        Self { open_to_all, ..self }
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        self.text
     }
 
     pub(super) fn problem(&self, place: Place, complaint: Complaint) {

@@ -10,7 +10,7 @@ use super::reader::{Place, Reader};
 use super::section::{Named, Section};
 use super::value::Form;
 use crate::identity::{self, HeaderRules};
-use crate::policy::route::{Conflict, Route, Table};
+use crate::policy::route::{Action, Auth, Conflict, Route, Table};
 use crate::upstream;
 use crate::wechat::app::App;
 
@@ -40,10 +40,12 @@ pub(super) fn read(
         reader.problem(Place::default(), missing.help(help));
     }
     list.not_empty().checked();
-    if let Err(conflicts) = Table::build(routes.clone()) {
-        report_conflicts(reader, &routes, &places, &conflicts);
+    match Table::build(routes.clone()) {
+        Ok(table) => warn_of_unreachable(reader, &table, &places),
+        Err(conflicts) => report_conflicts(reader, &routes, &places, &conflicts),
     }
     warn_of_unused(reader, &routes, upstreams);
+    warn_without_login(reader, &routes, apps);
     routes
 }
 
@@ -75,6 +77,35 @@ fn difference(one: Option<&Route>, other: Option<&Route>) -> &'static str {
         return "name different methods or hosts";
     }
     "take one away, or name its methods or its host"
+}
+
+fn warn_of_unreachable(reader: &Reader<'_>, table: &Table, places: &[Place]) {
+    for position in table.unreachable() {
+        if let Some(place) = places.get(position) {
+            let complaint = Complaint::new("no request ever gets to this route");
+            let help = "other routes take every method of its path, or ask for more under another \
+                        spelling of it; `wxgate explain` says which";
+            reader.warning(*place, complaint.help(help));
+        }
+    }
+}
+
+/// Tokens come from logins alone: without one, nobody passes where a token is asked for.
+fn warn_without_login(reader: &Reader<'_>, routes: &[Route], apps: &Named<App>) {
+    for (index, (name, place)) in apps.names.iter().zip(&apps.places).enumerate() {
+        let of_app = || routes.iter().filter(|route| route.apps.contains(&index));
+        let message = if of_app().next().is_none() {
+            format!("no route serves the app {name:?}")
+        } else if of_app().any(|route| route.authentication() == Auth::Required)
+            && !of_app().any(|route| route.action == Action::Login)
+        {
+            format!("users of the app {name:?} can get no token: none of its routes is a login")
+        } else {
+            continue;
+        };
+        let help = "write a route with action = \"login\"";
+        reader.warning(*place, Complaint::new(message).help(help));
+    }
 }
 
 fn warn_of_unused(reader: &Reader<'_>, routes: &[Route], upstreams: &Named<upstream::Settings>) {

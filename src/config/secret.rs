@@ -74,6 +74,7 @@ impl<'r> SecretKey<'r> {
             let both = "and the key without `_file` are both given";
             self.file.problem(Complaint::new(both).help("keep one of them"));
         }
+        self.inline.warn_where_all_can_read(self.file.name());
         in_file
     }
 }
@@ -138,6 +139,6 @@ fn content(path: &Path, largest: u64) -> Result<String, Complaint> {
     }
 }
 
-fn is_readable_by_all(path: &Path) -> bool {
+pub(super) fn is_readable_by_all(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| file.permissions().mode() & READABLE_BY_ALL != 0)
 }

@@ -14,6 +14,8 @@ use crate::secret::Secret;
 use crate::session::store::{EncryptionKey, Settings};
 
 const MEMORY: &str = "memory:";
+/// Kubernetes sets it in every pod.
+const KUBERNETES: &str = "KUBERNETES_SERVICE_HOST";
 
 const URL: Form = Form {
     noun: "URL of a store",
@@ -33,6 +35,13 @@ pub(super) fn read(store: &mut Section<'_>) -> (Settings, Option<redis::Settings
         if wrong && text != MEMORY { Err(URL.missed()) } else { Ok(text.to_owned()) }
     });
     let shared = url.value().is_some_and(|url| url != MEMORY);
+    if !url.is_given() && (store.reader().environment)(KUBERNETES).is_some() {
+        let memory = Complaint::new(
+            "sessions are kept in this pod's memory: they end with it, and other replicas do not know them",
+        );
+        let help = "set url in [store] to a Redis, or to \"memory:\" where that is meant";
+        store.reader().warning(store.place(), memory.help(help));
+    }
     let keys = store
         .secret("encryption_keys")
         .list(&KEY, |text| EncryptionKey::parse(text).ok_or_else(|| KEY.missed()));

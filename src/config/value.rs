@@ -118,6 +118,15 @@ impl<'r> Item<'r> {
         Section::read(self.reader, &self.path, self.place(), table, fill)
     }
 
+    /// Whether a value, or one in a list, stands in the file itself and not in a variable.
+    pub(super) fn is_in_clear(&self) -> bool {
+        let plain = |value: &DeValue<'_>| value.as_str().is_some_and(|text| !text.contains("${"));
+        match self.value.get_ref() {
+            DeValue::Array(values) => values.iter().any(|value| plain(value.get_ref())),
+            value => plain(value),
+        }
+    }
+
     pub(super) fn is_table(&self) -> bool {
         self.value.get_ref().is_table()
     }

@@ -18,7 +18,7 @@ pub use header_changes::HeaderChanges;
 pub use pattern::{BadPattern, Pattern};
 pub use profile::{OnCheckOutage, OnReview, ProfileRules};
 pub use rewrite::{BadRewrite, Rewrite};
-pub use table::{Conflict, Outcome, Table};
+pub use table::{Conflict, Fit, Outcome, Table};
 
 /// One `[[routes]]` table, with its references resolved to positions in the settings.
 #[derive(Clone, Debug)]
@@ -53,6 +53,17 @@ pub struct Route {
     pub token_at: Option<String>,
     /// What holds where the action is `profile`.
     pub profile: ProfileRules,
+}
+
+impl Route {
+    /// Whether a token is asked for, by the action where that has a say.
+    pub fn authentication(&self) -> Auth {
+        match self.action {
+            Action::Login | Action::Push => Auth::None,
+            Action::Proxy => self.auth,
+            _ => Auth::Required,
+        }
+    }
 }
 
 /// The `action` of a route.

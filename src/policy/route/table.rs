@@ -8,6 +8,10 @@ use http::Method;
 
 use super::spelling::{folded, with_lower_case, without_endings};
 use super::{Action, Auth, Pattern, Route};
+use crate::policy::guard::METHODS;
+
+/// A segment of a path, or a host, that no route names.
+const UNHEARD_OF: &str = "~no~route~names~this~";
 
 /// The routes, arranged for lookup.
 #[derive(Debug)]
@@ -75,7 +79,7 @@ impl Table {
     /// path is there in another case, or with another ending, does not win; but no broader route that
     /// asks for less gets the request either (CVE-2026-27587), nor one that would see the login code in
     /// it.
-    pub fn find<'a>(&'a self, path: &str, host: &'a str, method: &Method) -> Outcome<'a> {
+    pub fn find<'a>(&'a self, path: &str, host: &str, method: &Method) -> Outcome<'a> {
         let found = with_lower_case(path, |folded| self.find_folded(path, folded, host, method));
         match (found, without_endings(path)) {
             (Outcome::Found(route), Some(other)) => match self.find(&other, host, method) {
@@ -90,60 +94,103 @@ impl Table {
         &'a self,
         path: &str,
         folded: &str,
-        host: &'a str,
+        host: &str,
         method: &Method,
     ) -> Outcome<'a> {
         let mut allowed = Vec::new();
         let mut asked = Strictness::default();
-        let exact = self.exact.get(folded.strip_suffix('/').unwrap_or(folded));
-        for route in self.of_host(exact, host) {
-            if route.path.path() != path {
-                asked = asked.max(Strictness::of(route));
-            } else if let Some(route) = take(route, method, &mut allowed) {
-                return asked.admit(route);
-            }
-        }
-        for (length, group) in &self.prefixes {
-            let Some(prefix) = prefix_of(folded, *length) else { continue };
-            for route in self.of_host(group.get(prefix), host) {
-                if path.get(..*length) != Some(route.path.path()) {
-                    asked = asked.max(Strictness::of(route));
-                } else if let Some(route) = take(route, method, &mut allowed) {
-                    return asked.admit(route);
-                }
+        for (route, fit) in self.candidates(path, folded, host, method) {
+            match fit {
+                Fit::OtherHost => {}
+                Fit::OtherSpelling => asked = asked.max(Strictness::of(route)),
+                Fit::OtherMethod => note_methods(route, &mut allowed),
+                Fit::Whole => return asked.admit(route),
             }
         }
         if allowed.is_empty() { Outcome::NotFound } else { Outcome::MethodNotAllowed(allowed) }
     }
 
-    fn of_host<'a>(
+    /// Every route whose path is the request's in some spelling, the most specific first, and how it
+    /// fits: the one that wins is among the first, and behind it are those that it was preferred to.
+    pub fn considered(&self, path: &str, host: &str, method: &Method) -> Vec<(Arc<Route>, Fit)> {
+        let considered = |folded: &str| {
+            let candidates = self.candidates(path, folded, host, method);
+            candidates.map(|(route, fit)| (route.clone(), fit)).collect()
+        };
+        with_lower_case(path, considered)
+    }
+
+    /// The positions of the routes that no request can get to, found by asking for them.
+    pub fn unreachable(&self) -> Vec<usize> {
+        let reached = |route: &Arc<Route>| {
+            let paths = match &route.path {
+                Pattern::Exact(path) => vec![path.clone()],
+                Pattern::Prefix(path) => vec![format!("{path}/"), format!("{path}/{UNHEARD_OF}")],
+            };
+            let host = route.host.as_deref().unwrap_or(UNHEARD_OF);
+            let methods =
+                if route.methods.is_empty() { METHODS.as_slice() } else { &route.methods };
+            let wins = |path: &str, method| matches!(self.find(path, host, method), Outcome::Found(found) if Arc::ptr_eq(found, route));
+            paths.iter().any(|path| methods.iter().any(|method| wins(path, method)))
+        };
+        let routes = self.routes.iter().enumerate();
+        routes.filter(|(_, route)| !reached(route)).map(|(position, _)| position).collect()
+    }
+
+    fn candidates<'a>(
         &'a self,
-        positions: Option<&'a Vec<usize>>,
-        host: &'a str,
-    ) -> impl Iterator<Item = &'a Arc<Route>> {
-        let routes =
-            positions.into_iter().flatten().filter_map(|position| self.routes.get(*position));
-        routes.filter(move |route| {
-            route.host.as_deref().is_none_or(|named| named.eq_ignore_ascii_case(host))
+        path: &str,
+        folded: &str,
+        host: &str,
+        method: &Method,
+    ) -> impl Iterator<Item = (&'a Arc<Route>, Fit)> {
+        let exact = self.exact.get(folded.strip_suffix('/').unwrap_or(folded));
+        let exact = exact.into_iter().flatten().map(move |position| (position, Some(path)));
+        let prefixes = self.prefixes.iter().flat_map(move |(length, group)| {
+            let group = prefix_of(folded, *length).and_then(|prefix| group.get(prefix));
+            group.into_iter().flatten().map(move |position| (position, path.get(..*length)))
+        });
+        exact.chain(prefixes).filter_map(move |(position, path)| {
+            let route = self.routes.get(*position)?;
+            Some((route, Fit::of(route, path, host, method)))
         })
     }
 }
 
-/// The route where it has the method; else its methods are noted.
-fn take<'a>(
-    route: &'a Arc<Route>,
-    method: &Method,
-    allowed: &mut Vec<Method>,
-) -> Option<&'a Arc<Route>> {
-    if route.methods.is_empty() || route.methods.contains(method) {
-        return Some(route);
+/// How a route fits a request whose path it has in some spelling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It is for another host.
+    OtherHost,
+    /// Its path is there in another case, or with another closing slash.
+    OtherSpelling,
+    /// It is for other methods.
+    OtherMethod,
+    /// It can take the request.
+    Whole,
+}
+
+impl Fit {
+    /// `path` is the part of the request's that a route of this length could match.
+    fn of(route: &Route, path: Option<&str>, host: &str, method: &Method) -> Self {
+        if !route.host.as_deref().is_none_or(|named| named.eq_ignore_ascii_case(host)) {
+            Self::OtherHost
+        } else if path != Some(route.path.path()) {
+            Self::OtherSpelling
+        } else if !route.methods.is_empty() && !route.methods.contains(method) {
+            Self::OtherMethod
+        } else {
+            Self::Whole
+        }
     }
+}
+
+fn note_methods(route: &Route, allowed: &mut Vec<Method>) {
     for method in &route.methods {
         if !allowed.contains(method) {
             allowed.push(method.clone());
         }
     }
-    None
 }
 
 /// A named host before none, named methods before none.
@@ -211,138 +258,4 @@ impl Strictness {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn route(path: &str) -> Route {
-        Route {
-            path: Pattern::parse(path).unwrap(),
-            host: None,
-            methods: Vec::new(),
-            action: Action::Proxy,
-            auth: Auth::Required,
-            upstream: None,
-            apps: vec![0],
-            rewrite: None,
-            request_headers: Default::default(),
-            response_headers: Default::default(),
-            connect_timeout: None,
-            timeout: None,
-            body_size: None,
-            token_at: None,
-            profile: Default::default(),
-        }
-    }
-
-    fn on(host: &str, route: Route) -> Route {
-        Route { host: Some(host.to_owned()), ..route }
-    }
-
-    fn taking(methods: &[Method], route: Route) -> Route {
-        Route { methods: methods.to_vec(), ..route }
-    }
-
-    fn found(table: &Table, path: &str, host: &str, method: Method) -> Option<String> {
-        match table.find(path, host, &method) {
-            Outcome::Found(route) => Some(format!(
-                "{}{}{}",
-                route.host.as_deref().unwrap_or(""),
-                route.path,
-                if route.methods.is_empty() { "" } else { " by method" }
-            )),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn the_most_specific_route_wins_whatever_the_order() {
-        let mut routes = vec![
-            route("/**"),
-            route("/api/**"),
-            route("/api/v1/**"),
-            route("/api/v1/x"),
-            on("a.example", route("/api/v1/x")),
-            taking(&[Method::POST], route("/api/v1/x")),
-            taking(&[Method::POST], on("a.example", route("/api/v1/x"))),
-        ];
-        for _ in 0..routes.len() {
-            routes.rotate_left(1);
-            let table = Table::build(routes.clone()).unwrap();
-            for (path, host, method, expected) in [
-                ("/", "", Method::GET, "/**"),
-                ("/apix", "", Method::GET, "/**"),
-                ("/api", "", Method::GET, "/api/**"),
-                ("/api/", "", Method::GET, "/api/**"),
-                ("/api/v1", "", Method::GET, "/api/v1/**"),
-                ("/api/v1/x", "", Method::GET, "/api/v1/x"),
-                ("/api/v1/x", "", Method::POST, "/api/v1/x by method"),
-                ("/api/v1/x", "a.example", Method::GET, "a.example/api/v1/x"),
-                ("/api/v1/x", "a.example", Method::POST, "a.example/api/v1/x by method"),
-                ("/api/v1/x/", "a.example", Method::POST, "/api/v1/**"),
-            ] {
-                assert_eq!(found(&table, path, host, method).as_deref(), Some(expected), "{path}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_methods_of_a_path_are_named() {
-        let routes = vec![taking(&[Method::POST, Method::PUT], route("/a")), route("/b/**")];
-        let table = Table::build(routes).unwrap();
-        match table.find("/a", "", &Method::GET) {
-            Outcome::MethodNotAllowed(methods) => assert_eq!(methods, [Method::POST, Method::PUT]),
-            other => panic!("{other:?}"),
-        }
-        assert!(matches!(table.find("/c", "", &Method::GET), Outcome::NotFound));
-    }
-
-    #[test]
-    fn another_spelling_of_an_action_falls_to_no_broader_route() {
-        let login = Route { action: Action::Login, ..route("/wxLogin") };
-        let table = Table::build(vec![login, route("/Other"), route("/**")]).unwrap();
-        for path in ["/wxlogin", "/WXLOGIN", "/wxLogin/"] {
-            assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
-        }
-        assert_eq!(found(&table, "/wxLogin", "", Method::GET).as_deref(), Some("/wxLogin"));
-        assert_eq!(found(&table, "/other", "", Method::GET).as_deref(), Some("/**"));
-    }
-
-    #[test]
-    fn another_spelling_falls_to_no_route_that_asks_for_less() {
-        let public = |path: &str| Route { auth: Auth::None, ..route(path) };
-        let routes = vec![route("/api/**"), route("/admin"), public("/Open/**"), public("/**")];
-        let table = Table::build(routes).unwrap();
-        for path in ["/API/orders", "/Api", "/admin/", "/ADMIN", "/Admin/"] {
-            assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
-        }
-        assert_eq!(found(&table, "/open/x", "", Method::GET).as_deref(), Some("/**"));
-        assert_eq!(found(&table, "/api/orders", "", Method::GET).as_deref(), Some("/api/**"));
-    }
-
-    #[test]
-    fn a_dot_or_a_space_at_the_end_falls_to_no_route_that_asks_for_less() {
-        let public = |path: &str| Route { auth: Auth::None, ..route(path) };
-        let login = Route { action: Action::Login, ..route("/wxLogin") };
-        let table = Table::build(vec![route("/api/**"), login, public("/**")]).unwrap();
-        for path in ["/api.", "/api./x", "/API%20/x", "/api.%20./x", "/wxLogin.", "/wxlogin%20/"] {
-            assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
-        }
-        for path in ["/wiki/Inc.", "/a%20/b.", "/...", "/.../api", "/apis."] {
-            assert_eq!(found(&table, path, "", Method::GET).as_deref(), Some("/**"), "{path}");
-        }
-        assert_eq!(found(&table, "/api/x.", "", Method::GET).as_deref(), Some("/api/**"));
-    }
-
-    #[test]
-    fn two_routes_that_could_both_win_are_named() {
-        let routes = vec![
-            route("/a"),
-            taking(&[Method::GET, Method::POST], route("/b")),
-            route("/a"),
-            taking(&[Method::POST], route("/b")),
-            taking(&[Method::PUT], route("/b")),
-            on("x", route("/a")),
-        ];
-        assert_eq!(Table::build(routes).unwrap_err(), [Conflict(0, 2), Conflict(1, 3)]);
-    }
-}
+mod tests;
