@@ -71,6 +71,26 @@ struct AppValues {
     env: Option<HeaderValue>,
 }
 
+/// Whose request it is, as the headers tell the upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The user's openid.
+    pub openid: &'a HeaderValue,
+    /// The user's unionid, where WeChat gave one.
+    pub unionid: Option<&'a HeaderValue>,
+    /// The position of the app in the settings.
+    pub app: usize,
+    /// What a login upstream said of the user.
+    pub claims: &'a BTreeMap<String, String>,
+}
+
+impl<'a> From<&'a Live> for Caller<'a> {
+    fn from(live: &'a Live) -> Self {
+        let (openid, unionid) = (&live.openid, live.unionid.as_ref());
+        Self { openid, unionid, app: live.app, claims: &live.session.claims }
+    }
+}
+
 impl Identity {
     /// Identities of these apps' users.
     pub fn new(settings: Settings, apps: &[App]) -> Self {
@@ -84,22 +104,22 @@ impl Identity {
     }
 
     /// Writes the headers of this user.
-    pub fn write(&self, live: &Live, request_id: &HeaderValue, headers: &mut HeaderMap) {
+    pub fn write(&self, caller: &Caller<'_>, request_id: &HeaderValue, headers: &mut HeaderMap) {
         let names = &self.settings;
-        headers.insert(names.openid.clone(), live.openid.clone());
+        headers.insert(names.openid.clone(), caller.openid.clone());
         headers.insert(names.source.clone(), HeaderValue::from_static("wx_client"));
         headers.insert(names.call_id.clone(), request_id.clone());
-        if let Some(unionid) = &live.unionid {
+        if let Some(unionid) = caller.unionid {
             headers.insert(names.unionid.clone(), unionid.clone());
         }
-        if let Some(app) = self.apps.get(live.app) {
+        if let Some(app) = self.apps.get(caller.app) {
             headers.insert(names.appid.clone(), app.appid.clone());
             if let Some(env) = &app.env {
                 headers.insert(names.env.clone(), env.clone());
             }
         }
         for (claim, name) in &names.claims {
-            let value = live.session.claims.get(claim);
+            let value = caller.claims.get(claim);
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
                 headers.insert(name.clone(), value);
             }

@@ -1,5 +1,6 @@
 //! What a request may be and where it goes: pure rules over its head, without any I/O.
 
+pub mod admission;
 pub mod guard;
 pub mod limits;
 pub mod path;

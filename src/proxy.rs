@@ -9,6 +9,7 @@ mod context;
 mod cookie_crumbs;
 mod failure;
 mod login_answer;
+mod outgoing;
 mod peer;
 mod read_ahead;
 mod respond;

@@ -6,9 +6,8 @@ use http::request::Parts;
 use pingora_proxy::Session;
 
 use super::{Context, State};
-use crate::policy::guard::split_port;
-use crate::policy::route::{Action, Auth, Outcome, Route};
-use crate::policy::{guard, path};
+use crate::policy::admission;
+use crate::policy::route::{Auth, Route};
 use crate::refusal::{Reason, Refusal};
 use crate::session::bearer::{self, Bearer};
 
@@ -35,43 +34,12 @@ fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc
     ctx.request_id = origin.request_id();
     ctx.client = state.trusted_proxies.client(&origin);
 
-    let target = request.raw_path();
-    let host = guard::check(head, target, &state.limits)?;
-    let raw_path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let path = path::canonical(raw_path)
-        .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
-    let route = match state.routes.find(&path, host_name(host), &head.method) {
-        Outcome::Found(route) => route.clone(),
-        Outcome::MethodNotAllowed(methods) => {
-            let allow = methods.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
-            return Err(Refusal { allow: Some(allow), ..Reason::MethodNotAllowed.into() });
-        }
-        Outcome::NotFound => return Err(Reason::NoRoute.into()),
-    };
-    if let Some(rewrite) = &route.rewrite {
-        ctx.rewritten_path = Some(rewrite.apply(&path));
-    } else if *path.as_bytes() != *raw_path {
-        ctx.rewritten_path = Some(path.into_owned());
-    }
+    let admitted = admission::admit(head, request.raw_path(), &state.limits, &state.routes)?;
+    let route = admitted.route.clone();
+    ctx.rewritten_path = admitted.sent_path;
+    ctx.body_limit = admitted.body_limit;
     ctx.upstream = route.upstream.and_then(|position| state.upstreams.get(position).cloned());
-    ctx.body_limit = route.body_size.unwrap_or(state.limits.body_size);
-    check_declared_body(head, ctx.body_limit)?;
     Ok(route)
-}
-
-/// The name in a Host: without its port, and without the dot that says that it is whole.
-fn host_name(host: &str) -> &str {
-    let (name, _) = split_port(host);
-    name.strip_suffix('.').unwrap_or(name)
-}
-
-fn check_declared_body(head: &Parts, limit: u64) -> Result<(), Refusal> {
-    let declared = head.headers.get(http::header::CONTENT_LENGTH);
-    let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > limit) {
-        return Err(Reason::BodyTooLarge.into());
-    }
-    Ok(())
 }
 
 async fn authenticate(
@@ -80,11 +48,7 @@ async fn authenticate(
     state: &State,
     route: &Route,
 ) -> Result<(), Refusal> {
-    let auth = match route.action {
-        Action::Login | Action::Push => Auth::None,
-        Action::Proxy => route.auth,
-        _ => Auth::Required,
-    };
+    let auth = route.authentication();
     let head: &Parts = session.req_header().as_ref();
     let (sources, query) = (&state.token_from, head.uri.query());
     if auth == Auth::None {
