@@ -3,6 +3,7 @@
 pub mod check;
 pub mod dev;
 pub mod exit;
+pub mod explain;
 mod output;
 pub mod run;
 pub mod simulate;
@@ -31,6 +32,7 @@ enum Command {
     Dev(dev::Args),
     Simulate(simulate::Args),
     Check(check::Args),
+    Explain(explain::Args),
 }
 
 impl Arguments {
@@ -56,6 +58,7 @@ impl Arguments {
                 simulate::run(args).await.map(|()| Exit::Done).map_err(Failure::from)
             }
             Command::Check(args) => check::run(&args),
+            Command::Explain(args) => explain::run(&args),
         };
         match result {
             Ok(exit) => exit.into(),
@@ -68,7 +71,7 @@ impl Arguments {
         match &self.command {
             Command::Run(args) => args.workers(),
             Command::Dev(_) | Command::Simulate(_) => 0,
-            Command::Check(_) => 1,
+            Command::Check(_) | Command::Explain(_) => 1,
         }
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use door::Door;
+pub use head::check_whole;
 pub use sockets::{Listening, NotBound, listen};
 
 /// The `[server]` table.

@@ -7,6 +7,7 @@ mod avatar_later;
 mod backend;
 mod context;
 mod cookie_crumbs;
+pub mod explain;
 mod failure;
 mod login_answer;
 mod outgoing;

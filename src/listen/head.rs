@@ -81,6 +81,18 @@ async fn read(stream: &mut Stream, limits: &Limits, http2: bool) -> std::io::Res
     }
 }
 
+/// Reads a head that is there as a whole.
+///
+/// # Errors
+///
+/// Why the door refuses it.
+pub fn check_whole(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    match end_of_head(head, &mut 0)? {
+        Some(end) if end == head.len() => check(head, limits),
+        _ => malformed("a line break in a line of the head"),
+    }
+}
+
 /// Whether the preface of HTTP/2 comes; it is left to be read. No method begins with `PRI`, and no
 /// HTTP/1 request is shorter than that.
 async fn begins_with_preface(stream: &mut Stream) -> std::io::Result<bool> {

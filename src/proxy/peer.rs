@@ -6,8 +6,9 @@ use std::time::Duration;
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::Context;
+use crate::policy::route::Route;
 use crate::refusal::{Reason, Refusal};
-use crate::upstream::{Target, key};
+use crate::upstream::{Settings, Target, key};
 
 /// The next server of the request's upstream. A tunnel may be silent for as long as its ends like.
 ///
@@ -29,11 +30,8 @@ pub(super) fn next(
     })?;
     ctx.attempts += 1;
     let mut peer = backend.peer(&lease, tunnel).ok_or_else(misrouted)?;
-    let route = ctx.route.as_ref();
-    let timeout = timeout(ctx, settings.timeout);
+    let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
     let first_byte = if body_done { timeout } else { timeout.max(ctx.state.limits.body_idle) };
-    let connect_timeout = route.and_then(|route| route.connect_timeout);
-    let connect_timeout = connect_timeout.unwrap_or(settings.connect_timeout);
     peer.options.connection_timeout = Some(connect_timeout);
     peer.options.total_connection_timeout = Some(connect_timeout);
     peer.options.read_timeout = (!tunnel).then_some(first_byte);
@@ -42,9 +40,11 @@ pub(super) fn next(
     Ok(peer)
 }
 
-/// How long the upstream may take for its answer: the route's word before the upstream's.
-pub(super) fn timeout(ctx: &Context, of_upstream: Duration) -> Duration {
-    ctx.route.as_ref().and_then(|route| route.timeout).unwrap_or(of_upstream)
+/// To set up a connection; and to the first byte of the answer, and between bytes.
+pub(super) fn timeouts(route: Option<&Route>, settings: &Settings) -> (Duration, Duration) {
+    let connect_timeout = route.and_then(|route| route.connect_timeout);
+    let timeout = route.and_then(|route| route.timeout);
+    (connect_timeout.unwrap_or(settings.connect_timeout), timeout.unwrap_or(settings.timeout))
 }
 
 /// Whose requests go to one server, where the upstream balances so: the user's, or the address's

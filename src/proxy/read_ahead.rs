@@ -16,12 +16,12 @@ const RETRY_BUFFER: u64 = 64 << 10;
 /// no length over HTTP/2, whose data may say otherwise (RFC 9113, 8.1.1) when its request is whole.
 pub(super) async fn small_body(session: &mut Session, ctx: &Context) -> Result<(), Refusal> {
     let idle = ctx.state.limits.body_idle;
-    let of_upstream = ctx.upstream.as_ref().map(|backend| backend.upstream.settings.timeout);
-    let Some(of_upstream) = of_upstream else { return Ok(()) };
+    let Some(backend) = &ctx.upstream else { return Ok(()) };
     let Some(length) = declared_length(session).filter(|length| *length <= RETRY_BUFFER) else {
         return Ok(());
     };
-    let may_pause = peer::timeout(ctx, of_upstream) < idle;
+    let (_, upstream_timeout) = peer::timeouts(ctx.route.as_deref(), &backend.upstream.settings);
+    let may_pause = upstream_timeout < idle;
     // pingora takes the word of a length of nothing for the end.
     let done = if length == 0 { !session.is_http2() } else { session.is_body_done() };
     if done || !(may_pause || length == 0) {

@@ -46,13 +46,13 @@ pub(super) async fn run(
         Action::OpenData => {
             let fields = Fields::read(query, headers, &body)?;
             let opened = state.opener.open(&live(ctx)?.session, &fields).await?;
-            return Ok(found_out(ctx, &fields, &open_data::FIELDS, ("open_data", &opened)));
+            return Ok(found_out(ctx, &fields, ("open_data", &opened)));
         }
         Action::Phone => {
             let fields = Fields::read(query, headers, &body)?;
             let (app, live) = (app(&state, ctx)?, live(ctx)?);
             let found = state.phones.phone(&app, &live.session, &fields).await?;
-            return Ok(found_out(ctx, &fields, &phone::FIELDS, ("phone_info", &found)));
+            return Ok(found_out(ctx, &fields, ("phone_info", &found)));
         }
         Action::Logout => {
             let fields = Fields::read(query, headers, &body)?;
@@ -72,6 +72,17 @@ pub(super) async fn run(
     answer.map(Some)
 }
 
+/// The fields that an action with an upstream takes out of the request, and puts what it found out
+/// into a JSON body; none where the request goes on as it came.
+pub(super) fn taken(action: Action) -> Option<&'static [&'static str]> {
+    match action {
+        Action::Login => Some(&login::FIELDS),
+        Action::OpenData => Some(&open_data::FIELDS),
+        Action::Phone => Some(&phone::FIELDS),
+        _ => None,
+    }
+}
+
 /// Logs in, and asks the route's upstream about it where there is one.
 async fn log_in(
     state: &State,
@@ -87,7 +98,8 @@ async fn log_in(
             ctx.live = Some(state.sessions.authenticate(logged_in.token()).await?);
             let tokens: Vec<_> = ctx.tokens_in_query().collect();
             let body = state.logins.for_upstream(fields, &logged_in, &tokens)?;
-            ctx.replacement = Some(Replacement::json(body, &login::FIELDS));
+            ctx.replacement =
+                Some(Replacement::json(body, taken(Action::Login).unwrap_or_default()));
             let cookie = state.logins.cookie(&logged_in);
             let token_at = route.token_at.clone();
             ctx.login = Some(LoginUnderWay::new(logged_in.token().to_owned(), cookie, token_at));
@@ -122,12 +134,8 @@ async fn userinfo(
 }
 
 /// What an action found out: the answer, or a part of the body that goes to the route's upstream.
-fn found_out(
-    ctx: &mut Context,
-    fields: &Fields,
-    taken: &'static [&'static str],
-    found: (&str, &RawValue),
-) -> Option<Answer> {
+fn found_out(ctx: &mut Context, fields: &Fields, found: (&str, &RawValue)) -> Option<Answer> {
+    let taken = taken(ctx.action()).unwrap_or_default();
     if ctx.upstream.is_none() {
         return Some(Answer::json_text(found.1.get().to_owned()));
     }

@@ -9,6 +9,7 @@
 
 mod check;
 mod ends;
+mod explain;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
