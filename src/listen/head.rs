@@ -87,8 +87,8 @@ async fn read(stream: &mut Stream, limits: &Limits, http2: bool) -> std::io::Res
 ///
 /// Why the door refuses it.
 pub fn check_whole(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
-    match end_of_head(head, &mut 0)? {
-        Some(end) if end == head.len() => check(head, limits),
+    match judge(head, &mut 0, limits)? {
+        Some(judged) if judged.end == head.len() => Ok(()),
         _ => malformed("a line break in a line of the head"),
     }
 }
