@@ -15,7 +15,7 @@ use crate::lifecycle::ready::Ready;
 use crate::secret::Secret;
 
 /// The `[admin]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where to listen; loopback by default.
     pub listen: SocketAddr,

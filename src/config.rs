@@ -144,7 +144,7 @@ fn reading(name: &str, reader: Reader<'_>) -> Reading {
     };
     let settings = Section::read(&reader, "", Place::default(), &document, settings);
     let found = reader.into_found();
-    let problems = Problems::new(name, found.problems);
+    let problems = Problems { files: found.files.clone(), ..Problems::new(name, found.problems) };
     let warnings = Problems::new(name, found.warnings);
     let settings = Settings { files: found.files, warnings: warnings.clone(), ..settings };
     Reading { settings: problems.list.is_empty().then_some(settings), problems, warnings }

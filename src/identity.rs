@@ -9,11 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use header_rules::{HOP_BY_HOP, HeaderRules};
 
-use crate::session::Live;
+use crate::session::Caller;
 use crate::wechat::app::App;
 
 /// The `[identity]` table: the names of the headers that the upstream reads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The user's openid.
     pub openid: HeaderName,
@@ -73,7 +73,7 @@ struct AppValues {
 
 /// Whose request it is, as the headers tell the upstream.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller<'a> {
+pub struct Subject<'a> {
     /// The user's openid.
     pub openid: &'a HeaderValue,
     /// The user's unionid, where WeChat gave one.
@@ -84,10 +84,10 @@ pub struct Caller<'a> {
     pub claims: &'a BTreeMap<String, String>,
 }
 
-impl<'a> From<&'a Live> for Caller<'a> {
-    fn from(live: &'a Live) -> Self {
-        let (openid, unionid) = (&live.openid, live.unionid.as_ref());
-        Self { openid, unionid, app: live.app, claims: &live.session.claims }
+impl<'a> From<&'a Caller> for Subject<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        let (openid, unionid) = (&caller.openid, caller.unionid.as_ref());
+        Self { openid, unionid, app: caller.app, claims: &caller.session.claims }
     }
 }
 
@@ -104,22 +104,22 @@ impl Identity {
     }
 
     /// Writes the headers of this user.
-    pub fn write(&self, caller: &Caller<'_>, request_id: &HeaderValue, headers: &mut HeaderMap) {
+    pub fn write(&self, subject: &Subject<'_>, request_id: &HeaderValue, headers: &mut HeaderMap) {
         let names = &self.settings;
-        headers.insert(names.openid.clone(), caller.openid.clone());
+        headers.insert(names.openid.clone(), subject.openid.clone());
         headers.insert(names.source.clone(), HeaderValue::from_static("wx_client"));
         headers.insert(names.call_id.clone(), request_id.clone());
-        if let Some(unionid) = caller.unionid {
+        if let Some(unionid) = subject.unionid {
             headers.insert(names.unionid.clone(), unionid.clone());
         }
-        if let Some(app) = self.apps.get(caller.app) {
+        if let Some(app) = self.apps.get(subject.app) {
             headers.insert(names.appid.clone(), app.appid.clone());
             if let Some(env) = &app.env {
                 headers.insert(names.env.clone(), env.clone());
             }
         }
         for (claim, name) in &names.claims {
-            let value = caller.claims.get(claim);
+            let value = subject.claims.get(claim);
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
                 headers.insert(name.clone(), value);
             }

@@ -20,7 +20,7 @@ pub use head::check_whole;
 pub use sockets::{Listening, NotBound, listen};
 
 /// The `[server]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where to listen; never empty.
     pub listeners: Vec<Listener>,
@@ -37,7 +37,7 @@ pub struct Settings {
 }
 
 /// One address to listen on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// The address; port 0 takes a free one.
     pub address: Address,

@@ -2,6 +2,7 @@
 
 pub mod access_token;
 pub mod bearer;
+mod caller;
 pub mod key_ring;
 pub mod memory;
 mod near_cache;
@@ -12,6 +13,7 @@ pub mod store;
 pub mod store_watch;
 pub mod token;
 
+pub use caller::Caller;
 pub use near_cache::Live;
 pub use sessions::{NotAuthenticated, Sessions};
 
@@ -21,13 +23,14 @@ use http::{HeaderName, HeaderValue};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// The `[session]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How long a session lives without a request.
     pub idle: Duration,
     /// How long it lives at most.
     pub lifetime: Duration,
-    /// The first signs tokens, all verify them; never empty.
+    /// The first signs tokens, all verify them. None are given where the gateway makes one that ends
+    /// with the process.
     pub signing_keys: Vec<token::SigningKey>,
     /// Whether the session behind a token is looked up.
     pub revocation: Revocation,
@@ -73,7 +76,7 @@ pub enum TokenSource {
 }
 
 /// The cookie that is set at login: `Secure`, `HttpOnly`, for the path `/`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cookie {
     /// Its name.
     pub name: String,

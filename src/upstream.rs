@@ -26,7 +26,7 @@ pub use target::{Address, Lease, Target};
 pub use tls::{ClientCertificate, ServerName, Tls};
 
 /// One `[upstreams.NAME]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The name that the configuration gives it.
     pub name: String,

@@ -56,7 +56,7 @@ pub struct LoggedIn {
 #[derive(Debug)]
 pub struct Exchanges {
     shared: Arc<Parts>,
-    under_way: Mutex<HashMap<[u8; 32], Exchange>>,
+    under_way: Arc<Mutex<HashMap<[u8; 32], Exchange>>>,
 }
 
 type Exchange = Shared<BoxFuture<'static, Result<LoggedIn, Refusal>>>;
@@ -99,7 +99,14 @@ impl Exchanges {
         tokens: Arc<AccessTokens>,
     ) -> Self {
         let shared = Arc::new(Parts { client, sessions, store, sealer, rings, tokens });
-        Self { shared, under_way: Mutex::default() }
+        Self { shared, under_way: Arc::default() }
+    }
+
+    /// Those that are under way by the ones before are shared: a code is exchanged once, also over a
+    /// reload.
+    #[must_use]
+    pub fn after_reload(self, before: &Self) -> Self {
+        Self { under_way: before.under_way.clone(), ..self }
     }
 
     /// The login of a code, by one exchange for all who bring it.

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration: where, what, and what to do about it.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// Everything that was found in one file, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct Problems {
     pub file: String,
     /// What was found.
     pub list: Vec<Problem>,
+    /// The files that it names, there or not: a change of one of them may be the remedy.
+    pub files: Vec<PathBuf>,
 }
 
 /// One thing that was found. No secret and no value of a variable is ever in it.
@@ -27,14 +30,14 @@ pub struct Problem {
 impl Problems {
     /// A single problem of the file as a whole.
     pub(super) fn of_file(file: &str, complaint: Complaint) -> Self {
-        Self { file: file.to_owned(), list: vec![complaint.at(0, 0)] }
+        Self::new(file, vec![complaint.at(0, 0)])
     }
 
     /// Puts them in the order of the file.
     pub(super) fn new(file: &str, mut list: Vec<Problem>) -> Self {
         list.sort();
         list.dedup();
-        Self { file: file.to_owned(), list }
+        Self { file: file.to_owned(), list, files: Vec::new() }
     }
 }
 

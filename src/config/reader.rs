@@ -26,7 +26,7 @@ pub(super) struct Reader<'a> {
 pub(super) struct Found {
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
-    /// The files that secrets were read from.
+    /// The files that secrets are to be read from.
     pub(super) files: Vec<PathBuf>,
 }
 
@@ -55,8 +55,8 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().warnings.push(warning);
     }
 
-    /// Remembers a file that a secret was read from.
-    pub(super) fn has_read(&self, file: PathBuf) {
+    /// Remembers a file that a secret is to be read from, there or not.
+    pub(super) fn belongs(&self, file: PathBuf) {
         self.found.borrow_mut().files.push(file);
     }
 

@@ -97,11 +97,9 @@ pub(super) fn read_file(item: &Item<'_>, largest: u64) -> Option<(PathBuf, Strin
         "" => Err(Complaint::new("is empty")),
         path => Ok(item.reader().base_folder.join(path)),
     })?;
+    item.reader().belongs(path.clone());
     match content(&path, largest) {
-        Ok(content) => {
-            item.reader().has_read(path.clone());
-            Some((path, content))
-        }
+        Ok(content) => Some((path, content)),
         Err(complaint) => {
             item.label().complain(complaint);
             None

@@ -65,7 +65,7 @@ fn signing_keys(session: &mut Section<'_>, shared: bool) -> Vec<SigningKey> {
         );
         session.reader().problem(session.place(), missing.help(SIGNING_KEY.help));
     }
-    keys.optional().unwrap_or_else(|| vec![SigningKey::random()])
+    keys.optional().unwrap_or_default()
 }
 
 fn on_store_outage(session: &mut Section<'_>) -> OnStoreOutage {

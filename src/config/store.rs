@@ -58,8 +58,7 @@ pub(super) fn read(store: &mut Section<'_>) -> (Settings, Option<redis::Settings
             .map_err(|error| store.reader().problem(url.place(), Complaint::new(error.to_string())))
             .ok()
     });
-    let encryption_keys = keys.optional().unwrap_or_else(|| vec![EncryptionKey::random()]);
-    (Settings { encryption_keys }, redis)
+    (Settings { encryption_keys: keys.optional().unwrap_or_default() }, redis)
 }
 
 /// What is there for Redis alone; beside `memory:` each of it is said to do nothing.

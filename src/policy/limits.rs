@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The `[limits]` table. Sizes are bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// From the first byte of a request to the end of its headers, in all.
     pub header_timeout: Duration,

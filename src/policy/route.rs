@@ -21,7 +21,7 @@ pub use rewrite::{BadRewrite, Rewrite};
 pub use table::{Conflict, Fit, Outcome, Table};
 
 /// One `[[routes]]` table, with its references resolved to positions in the settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The path or path prefix.
     pub path: Pattern,

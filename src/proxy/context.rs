@@ -10,7 +10,7 @@ use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
 use super::{Backend, State};
 use crate::policy::route::{Action, Route};
-use crate::session::{Live, TokenSource};
+use crate::session::{Caller, TokenSource};
 use crate::upstream::Lease;
 
 /// One request. What it began with it ends with, whatever is reloaded meanwhile.
@@ -23,7 +23,7 @@ pub struct Context {
     /// The canonical path, where the client wrote another.
     pub(super) rewritten_path: Option<String>,
     /// Who the caller is; nobody on a route that does not ask.
-    pub(super) live: Option<Arc<Live>>,
+    pub(super) live: Option<Caller>,
     /// Where tokens stood, so that they can be taken out: several only where nobody looked at them.
     pub(super) tokens_at: Vec<TokenSource>,
     pub(super) upstream: Option<Arc<Backend>>,

@@ -13,7 +13,7 @@ use pingora_http::RequestHeader;
 use super::outgoing::{self, Outgoing};
 use super::{peer, run_action};
 use crate::identity::forwarded::TrustedProxies;
-use crate::identity::{Caller, HOP_BY_HOP, HeaderRules, Identity};
+use crate::identity::{HOP_BY_HOP, HeaderRules, Identity, Subject};
 use crate::policy::admission::{self, host_name};
 use crate::policy::limits::Limits;
 use crate::policy::path;
@@ -209,7 +209,7 @@ impl Rules {
             (HeaderValue::from_static("<openid>"), HeaderValue::from_static("<unionid, if any>"));
         // After a login the upstream is told who it is.
         let known = route.authentication() != Auth::None || taken.is_some();
-        let caller = app.filter(|_| known).map(|app| Caller {
+        let subject = app.filter(|_| known).map(|app| Subject {
             openid: &openid,
             unionid: Some(&unionid),
             app,
@@ -226,7 +226,7 @@ impl Rules {
             client: self.trusted_proxies.client(&origin),
             origin,
             request_id: &request_id,
-            caller,
+            subject,
         }
         .write(&mut headers);
         let (connect_timeout, timeout) = peer::timeouts(Some(route), settings);

@@ -7,7 +7,7 @@ use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::identity::forwarded::Origin;
-use crate::identity::{Caller, HeaderRules, Identity};
+use crate::identity::{HeaderRules, Identity, Subject};
 use crate::policy::route::HeaderChanges;
 use crate::session::TokenSource;
 use crate::session::bearer::{cookies_without, query_without};
@@ -31,7 +31,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) origin: Origin<'a>,
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,
-    pub(super) caller: Option<Caller<'a>>,
+    pub(super) subject: Option<Subject<'a>>,
 }
 
 impl Outgoing<'_> {
@@ -49,8 +49,8 @@ impl Outgoing<'_> {
             change(headers, changes);
         }
         self.origin.write(self.client, self.request_id, headers);
-        if let Some(caller) = &self.caller {
-            self.identity.write(caller, self.request_id, headers);
+        if let Some(subject) = &self.subject {
+            self.identity.write(subject, self.request_id, headers);
         }
     }
 

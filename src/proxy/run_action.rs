@@ -20,7 +20,7 @@ use crate::actions::profile::{Finding, ProfileInput};
 use crate::actions::{logout, open_data, phone, refresh, session};
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
-use crate::session::Live;
+use crate::session::Caller;
 use crate::wechat::app::App;
 use crate::wechat::open_data::Kind;
 
@@ -173,6 +173,6 @@ fn app(state: &State, ctx: &Context) -> Result<Arc<App>, Refusal> {
     app.ok_or_else(|| Refusal::from(Reason::TokenInvalid))
 }
 
-fn live(ctx: &Context) -> Result<&Live, Refusal> {
-    ctx.live.as_deref().ok_or_else(|| Reason::TokenMissing.into())
+fn live(ctx: &Context) -> Result<&Caller, Refusal> {
+    ctx.live.as_ref().ok_or_else(|| Reason::TokenMissing.into())
 }

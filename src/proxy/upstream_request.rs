@@ -11,7 +11,7 @@ use pingora_proxy::Session;
 
 use super::Context;
 use super::outgoing::{self, Outgoing};
-use crate::identity::Caller;
+use crate::identity::Subject;
 use crate::identity::forwarded::Origin;
 
 /// Rewrites the request. It runs after pingora's hop-by-hop processing, so that no `Connection:` of a
@@ -33,7 +33,7 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
         origin: origin(session, ctx),
         client: ctx.client,
         request_id: &ctx.request_id,
-        caller: ctx.live.as_deref().map(Caller::from),
+        subject: ctx.live.as_ref().map(Subject::from),
     }
     .write(&mut parts.headers);
     set_body(&mut parts, ctx);

@@ -11,7 +11,7 @@ pub use self::url::UrlError;
 use crate::secret::Secret;
 
 /// Redis of the `[store]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where it is.
     pub server: Server,
@@ -59,7 +59,7 @@ pub struct Address {
 }
 
 /// How to log in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Login {
     /// The ACL user; `default` where there is none.
     pub username: Option<String>,
@@ -68,7 +68,7 @@ pub struct Login {
 }
 
 /// A password, or where it stands.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Password {
     /// The password itself.
     Given(Secret),
@@ -77,7 +77,7 @@ pub enum Password {
 }
 
 /// TLS to Redis. The files are read for each new connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// Who may have signed Redis' certificate; the system's list where there is none.
     pub ca: Option<PathBuf>,
@@ -86,7 +86,7 @@ pub struct Tls {
 }
 
 /// The certificate that we show to Redis.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The certificate and those that signed it.
     pub cert: PathBuf,

@@ -40,7 +40,7 @@ const RENEWALS_OF_AN_INVALIDATION: usize = 3;
 pub struct AccessTokens {
     renewals: Renewals,
     clock: Clock,
-    slots: Mutex<HashMap<AppId, Slot>>,
+    slots: Arc<Mutex<HashMap<AppId, Slot>>>,
 }
 
 /// What this process knows of one app's token.
@@ -57,6 +57,8 @@ type Renewal = Shared<BoxFuture<'static, Result<Kept, Refusal>>>;
 struct Failure {
     refusal: Refusal,
     until: u64,
+    /// The AppSecret that it came of; with another one it is tried again at once.
+    secret: Secret,
 }
 
 impl AccessTokens {
@@ -69,7 +71,21 @@ impl AccessTokens {
     ) -> Arc<Self> {
         let shelf = Shelf::new(store, sealer, clock.clone());
         let renewals = Renewals::new(client, shelf, clock.clone());
-        Arc::new(Self { renewals, clock, slots: Mutex::default() })
+        Arc::new(Self { renewals, clock, slots: Arc::default() })
+    }
+
+    /// The same tokens by another client or other keys.
+    #[must_use]
+    pub fn after_reload(
+        &self,
+        client: Client,
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+    ) -> Arc<Self> {
+        let (clock, slots) = (self.clock.clone(), self.slots.clone());
+        let renewals =
+            Renewals::new(client, Shelf::new(store, sealer, clock.clone()), clock.clone());
+        Arc::new(Self { renewals, clock, slots })
     }
 
     /// Makes a call with the app's access_token. Where WeChat turns the token away, the call was not
@@ -153,6 +169,7 @@ impl AccessTokens {
         }
         if let Some(failure) = &slot.failure
             && self.clock.now() < failure.until
+            && failure.secret == app.secret
         {
             return Err(failure.refusal.clone());
         }
@@ -187,7 +204,8 @@ impl AccessTokens {
             Err(refusal) => {
                 say(app, refusal);
                 let until = now + remembered(refusal).as_secs();
-                slot.failure = Some(Failure { refusal: refusal.clone(), until });
+                slot.failure =
+                    Some(Failure { refusal: refusal.clone(), until, secret: app.secret.clone() });
             }
         }
     }

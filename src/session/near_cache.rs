@@ -34,8 +34,6 @@ pub(super) struct NearCache {
 pub struct Live {
     /// The session.
     pub session: Session,
-    /// The position of its app in the settings.
-    pub app: usize,
     /// The openid as a header value.
     pub openid: HeaderValue,
     /// The unionid as a header value, where there is one.
@@ -55,7 +53,6 @@ pub struct Live {
 impl Live {
     pub(super) fn new(
         session: Session,
-        app: usize,
         era: u64,
         stale_from: u64,
         renew_from: u64,
@@ -68,7 +65,7 @@ impl Live {
         let renew_from = AtomicU64::new(renew_from);
         let called_back = AtomicBool::new(false);
         let held = AtomicBool::new(true);
-        Some(Self { session, app, openid, unionid, called_back, held, era, stale_from, renew_from })
+        Some(Self { session, openid, unionid, called_back, held, era, stale_from, renew_from })
     }
 
     /// Whether it is known to have changed or ended.

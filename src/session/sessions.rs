@@ -1,5 +1,7 @@
 //! The sessions of the gateway: begun at login, found by a token, ended by a logout.
 
+mod authenticate;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,17 +9,16 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
+use super::caller::Caller;
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
 use super::store::{Invalidations, Key, Kind, Store, Unavailable};
-use super::token::{Claims, Invalid, MAX_LENGTH, Tokens};
+use super::token::{Claims, Invalid, Tokens};
 use super::{OnStoreOutage, Revocation, Settings};
 use crate::clock::Clock;
 use crate::wechat::app::AppId;
 use crate::wechat::user::{OpenId, UnionId, User};
 
-/// However live the invalidations are, no cached session is believed for longer.
-const CACHED_SECONDS: u64 = 30;
 /// Longer than a login code's outcome is shared.
 const ACCEPTED_KEPT: Duration = Duration::from_secs(120);
 /// Devices of one person, generously; each login reads the others.
@@ -32,25 +33,35 @@ const VERDICTS: usize = 50_000;
 pub struct Sessions {
     store: Arc<dyn Store>,
     tokens: Tokens,
-    near: Arc<NearCache>,
-    /// By token: what its verification gave, so that it is done once. The map's hash is keyed by chance,
-    /// so that nobody can aim at an entry and time the comparison.
-    verdicts: Cache<Box<str>, Arc<Verdict>>,
+    known: Arc<Known>,
+    /// Whose verdicts are taken over: of those with the same keys, apps and `revocation`.
+    epoch: u64,
     apps: HashMap<AppId, usize>,
     clock: Clock,
     idle: Duration,
     lifetime: Duration,
     revocation: Revocation,
     on_store_outage: OnStoreOutage,
+}
+
+/// What this process knows of sessions, whatever the configuration.
+#[derive(Debug)]
+struct Known {
+    near: Arc<NearCache>,
+    /// By token: what its verification gave, so that it is done once. The map's hash is keyed by chance,
+    /// so that nobody can aim at an entry and time the comparison.
+    verdicts: Cache<Box<str>, Arc<Verdict>>,
+    epochs: AtomicU64,
     /// When the store last gave an answer, in seconds since 1970.
     store_answered: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Verdict {
-    live: Arc<Live>,
+    caller: Caller,
     /// When the token ends; earlier than its session where it was refreshed.
     until: u64,
+    epoch: u64,
 }
 
 /// Why a token opens nothing.
@@ -83,15 +94,41 @@ impl Sessions {
         Self {
             store: store(near.clone()),
             tokens: Tokens::new(settings.signing_keys.clone()),
-            near,
-            verdicts: Cache::new(VERDICTS),
-            apps: apps.iter().cloned().zip(0..).collect(),
+            known: Arc::new(Known {
+                near,
+                verdicts: Cache::new(VERDICTS),
+                epochs: AtomicU64::new(0),
+                store_answered: AtomicU64::new(0),
+            }),
+            epoch: 0,
+            apps: positions(apps),
             clock,
             idle: settings.idle,
             lifetime: settings.lifetime,
             revocation: settings.revocation,
             on_store_outage: settings.on_store_outage,
-            store_answered: AtomicU64::new(0),
+        }
+    }
+
+    /// The same sessions under other settings. What is known of them is known to both.
+    pub fn after_reload(&self, settings: &Settings, apps: &[AppId]) -> Self {
+        let (tokens, apps) = (Tokens::new(settings.signing_keys.clone()), positions(apps));
+        let (known, revocation) = (self.known.clone(), settings.revocation);
+        let same = tokens.have_keys_of(&self.tokens)
+            && (&apps, revocation) == (&self.apps, self.revocation);
+        // Where they differ, a verdict of before could let in whose key is gone.
+        let next = || known.epochs.fetch_add(1, Ordering::Relaxed) + 1;
+        Self {
+            store: self.store.clone(),
+            epoch: if same { self.epoch } else { next() },
+            tokens,
+            known,
+            apps,
+            clock: self.clock.clone(),
+            idle: settings.idle,
+            lifetime: settings.lifetime,
+            revocation,
+            on_store_outage: settings.on_store_outage,
         }
     }
 
@@ -152,129 +189,6 @@ impl Sessions {
     /// For how many seconds from now a session may live at most.
     pub fn expires_in(&self, session: &Session) -> u64 {
         session.expires.saturating_sub(self.clock.now())
-    }
-
-    /// The session that a token names.
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Live>, NotAuthenticated> {
-        if token.len() > MAX_LENGTH {
-            return Err(NotAuthenticated::Invalid);
-        }
-        let now = self.clock.now();
-        if let Some(verdict) = self.verdicts.get(token) {
-            let live = &verdict.live;
-            if self.near.is_current(live, now) && now < verdict.until {
-                self.renew_when_due(live, now);
-                return Ok(live.clone());
-            }
-        }
-        let claims = self.tokens.verify(token, now)?;
-        let (live, until) = match self.look_up(&claims, now).await {
-            Err(NotAuthenticated::Unavailable(error)) => {
-                return self.without_store(token, &claims, now).ok_or_else(|| error.into());
-            }
-            looked_up => looked_up?,
-        };
-        self.verdicts.insert(token.into(), Arc::new(Verdict { live: live.clone(), until }));
-        self.renew_when_due(&live, now);
-        Ok(live)
-    }
-
-    async fn look_up(
-        &self,
-        claims: &Claims,
-        now: u64,
-    ) -> Result<(Arc<Live>, u64), NotAuthenticated> {
-        let (user, id, token_id) = names(claims).ok_or(NotAuthenticated::Invalid)?;
-        let app = *self.apps.get(&user.appid).ok_or(NotAuthenticated::Invalid)?;
-        if self.revocation == Revocation::None {
-            return Ok((self.signed(claims).ok_or(Invalid)?, claims.exp));
-        }
-        let mut live = self.find(&user, &id, app, now).await?;
-        if live.session.token_until(&token_id, now).is_none() {
-            // A copy from before a refresh on another replica that was not heard of yet, perhaps.
-            self.near.forget(&id);
-            live = self.find(&user, &id, app, now).await?;
-        }
-        let until = live.session.token_until(&token_id, now).ok_or(NotAuthenticated::Invalid)?;
-        if live.session.user != user {
-            return Err(NotAuthenticated::Invalid);
-        }
-        Ok((live, until.min(claims.exp)))
-    }
-
-    /// The session, from memory or from the store. What the store says is gone has ended.
-    async fn find(
-        &self,
-        user: &User,
-        id: &SessionId,
-        app: usize,
-        now: u64,
-    ) -> Result<Arc<Live>, NotAuthenticated> {
-        let found = self.near.get(id, now, self.load(user, id, app, now)).await?;
-        if found.is_none() {
-            self.near.ended(id);
-        }
-        found.ok_or(NotAuthenticated::Invalid)
-    }
-
-    /// The session as its token alone tells it.
-    fn signed(&self, claims: &Claims) -> Option<Arc<Live>> {
-        let (user, id, token_id) = names(claims)?;
-        let app = *self.apps.get(&user.appid)?;
-        let session = Session::from_claims(user, id, token_id, claims);
-        Live::new(session, app, self.near.era(), u64::MAX, u64::MAX).map(Arc::new)
-    }
-
-    /// What a token is worth while the store cannot be asked: nothing, or for some time its signature,
-    /// unless its session is known here to have ended.
-    fn without_store(&self, token: &str, claims: &Claims, now: u64) -> Option<Arc<Live>> {
-        let OnStoreOutage::AllowSigned(grace) = self.on_store_outage else { return None };
-        let answered = self.store_answered.load(Ordering::Relaxed);
-        if now >= answered.saturating_add(grace.as_secs()) {
-            return None;
-        }
-        let live = match self.verdicts.get(token) {
-            Some(verdict) if now < verdict.until => verdict.live.clone(),
-            Some(_) => return None,
-            None => self.signed(claims)?,
-        };
-        (!self.near.has_ended(&live.session.id)).then_some(live)
-    }
-
-    async fn load(
-        &self,
-        user: &User,
-        id: &SessionId,
-        app: usize,
-        now: u64,
-    ) -> Result<Option<Live>, Unavailable> {
-        let era = self.near.era();
-        let found = self.store.find(user, id).await?;
-        self.store_answered.store(now, Ordering::Relaxed);
-        let Some((session, kept)) = found else { return Ok(None) };
-        let kept = kept.as_secs();
-        let due = kept.saturating_sub(self.idle.as_secs() / 2);
-        Ok(Live::new(session, app, era, now + CACHED_SECONDS.min(kept.max(1)), now + due))
-    }
-
-    /// Tells the store that a session is in use, once in half its idle time.
-    fn renew_when_due(&self, live: &Arc<Live>, now: u64) {
-        let due = live.renew_from.load(Ordering::Relaxed);
-        if now < due {
-            return;
-        }
-        let next = now + self.idle.as_secs() / 2;
-        let first =
-            live.renew_from.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
-        if first.is_err() {
-            return;
-        }
-        let (store, idle, live) = (self.store.clone(), self.idle, live.clone());
-        tokio::spawn(async move {
-            let session = &live.session;
-            // It is tried again with the next load of the session, well before it runs out.
-            let _ = store.renew(&session.user, &session.id, idle).await;
-        });
     }
 
     /// A new token for a session; the old one works a little longer. Where several ask at once, they
@@ -344,7 +258,7 @@ impl Sessions {
                 return Ok(before);
             }
             let changed = self.store.update(&before, &after).await;
-            self.near.forget(id);
+            self.known.near.forget(id);
             if changed? {
                 return Ok(after);
             }
@@ -360,10 +274,10 @@ impl Sessions {
     /// Ends a session.
     pub async fn end(&self, user: &User, id: &SessionId) -> Result<(), Unavailable> {
         match self.store.end(user, id).await {
-            Ok(_) => self.near.ended(id),
+            Ok(_) => self.known.near.ended(id),
             // Whether it ended is not known, only that a copy of it is not to be believed.
             Err(error) => {
-                self.near.forget(id);
+                self.known.near.forget(id);
                 return Err(error);
             }
         }
@@ -374,7 +288,7 @@ impl Sessions {
     pub async fn end_all(&self, user: &User) -> Result<usize, Unavailable> {
         let ended = self.store.end_all(user).await?;
         for id in &ended {
-            self.near.ended(id);
+            self.known.near.ended(id);
         }
         Ok(ended.len())
     }
@@ -382,6 +296,10 @@ impl Sessions {
 
 fn accepted(session: &Session) -> Key {
     Key::new(Kind::Accepted, &[session.id.as_str().as_bytes()])
+}
+
+fn positions(apps: &[AppId]) -> HashMap<AppId, usize> {
+    apps.iter().cloned().zip(0..).collect()
 }
 
 fn names(claims: &Claims) -> Option<(User, SessionId, TokenId)> {

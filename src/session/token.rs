@@ -54,6 +54,11 @@ impl Tokens {
         Self { keys }
     }
 
+    /// Whether they verify the same tokens.
+    pub(super) fn have_keys_of(&self, other: &Self) -> bool {
+        self.keys == other.keys
+    }
+
     /// Makes the token. Fails only where the signing key itself cannot sign.
     pub fn sign(&self, claims: &Claims) -> Result<String, Invalid> {
         let key = self.keys.first().ok_or(Invalid)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// The `tls` table of an upstream.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
     /// The name that certificates must have, where it is not the host of the server's URL.
     pub server_name: Option<ServerName>,
@@ -27,6 +27,14 @@ pub struct ClientCertificate {
     /// The key of the first certificate.
     pub key: PrivateKeyDer<'static>,
 }
+
+impl PartialEq for ClientCertificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.key.secret_der() == other.key.secret_der()
+    }
+}
+
+impl Eq for ClientCertificate {}
 
 impl ServerName {
     /// Reads a host name or an IP address.

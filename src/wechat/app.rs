@@ -5,7 +5,7 @@ use std::fmt;
 use crate::secret::Secret;
 
 /// One `[apps.NAME]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
     /// The name that the configuration gives it.
     pub name: String,

@@ -39,7 +39,7 @@ const MAX_ANSWER: usize = 64 << 10;
 const POOL_IDLE: Duration = Duration::from_secs(55);
 
 /// The `[wechat]` table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where WeChat is, without a path. Plain http only on loopback.
     pub base_url: Uri,

@@ -126,11 +126,10 @@ fn keys_come_from_one_file_or_several() {
 }
 
 #[test]
-fn keys_that_are_not_given_are_made_where_the_store_is_memory() {
-    let (one, other) = (settings(&file("")), settings(&file("")));
-    let ids = |given: &config::Settings| given.session.signing_keys[0].id().to_owned();
-    assert_ne!(ids(&one), ids(&other));
-    assert_ne!(one.store.encryption_keys, other.store.encryption_keys);
+fn keys_may_be_left_out_where_the_store_is_memory() {
+    // The gateway makes them then, once: a reload must not make others.
+    let given = settings(&file(""));
+    assert!(given.session.signing_keys.is_empty() && given.store.encryption_keys.is_empty());
     assert_eq!(
         problems(&file("[store]\nurl = \"redis://r\"\n[session]"))
             .iter()

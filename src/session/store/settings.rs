@@ -8,9 +8,10 @@ use crate::session::random_bytes;
 use crate::session::token::decode_base64;
 
 /// What holds for any store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The first seals, all of them open; never empty.
+    /// The first seals, all of them open. None are given where the gateway makes one that ends with the
+    /// process.
     pub encryption_keys: Vec<EncryptionKey>,
 }
 

@@ -131,6 +131,15 @@ impl SigningKey {
     }
 }
 
+/// By what tells keys apart: the `kid` is a hash of the key.
+impl PartialEq for SigningKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && self.algorithm == other.algorithm
+    }
+}
+
+impl Eq for SigningKey {}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({:?} {})", self.algorithm, self.id)
