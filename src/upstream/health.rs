@@ -32,7 +32,7 @@ pub(super) fn start(upstream: &Arc<Upstream>, target: &Arc<Target>) {
     match Probe::new(settings, &health, target) {
         Ok(probe) => {
             let check = Check { probe, health, upstream: Arc::downgrade(upstream) };
-            tokio::spawn(check.run(Arc::downgrade(target)));
+            upstream.spawn(check.run(Arc::downgrade(target)));
         }
         Err(error) => warn!(
             "upstream {}: the health of {} cannot be checked: {error}",

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tracing::warn;
 
 use super::balance::Draw;
@@ -28,6 +28,8 @@ pub struct Upstream {
     budget: RetryBudget,
     /// Held while a target is left out, so that two at once do not both count the other as in.
     ejecting: Mutex<()>,
+    /// What goes on beside the requests ends with it.
+    used: watch::Sender<()>,
 }
 
 /// Why no target can get a request.
@@ -45,25 +47,51 @@ impl Upstream {
     /// Resolves the servers once, and starts what goes on beside the requests. A name that does not
     /// resolve yet is said and tried again.
     pub async fn start(settings: Settings, clock: Clock) -> Arc<Self> {
-        Self::start_with(settings, clock, Box::new(SystemLookup)).await
+        Self::start_with(settings, clock, Box::new(SystemLookup), Vec::new()).await
+    }
+
+    /// The same under other settings. A server that is in both stands as it stood: one that is down is
+    /// not asked anew by a request.
+    pub async fn after_reload(&self, settings: Settings) -> Arc<Self> {
+        // Its standing is shared with the one before, which goes on to check it for a while.
+        let alike = |one: &Settings, other: &Settings| {
+            one.tls == other.tls && one.http2 == other.http2 && one.health == other.health
+        };
+        let is_known = alike(&settings, &self.settings);
+        let known = if is_known { self.targets().to_vec() } else { Vec::new() };
+        Self::start_with(settings, self.clock.clone(), Box::new(SystemLookup), known).await
     }
 
     pub(super) async fn start_with(
         settings: Settings,
         clock: Clock,
         lookup: Box<dyn Lookup>,
+        known: Vec<Arc<Target>>,
     ) -> Arc<Self> {
         let upstream = Arc::new(Self {
             settings,
             clock,
             resolve_now: Notify::new(),
-            targets: ArcSwap::default(),
+            targets: ArcSwap::from_pointee(known),
             turn: AtomicU64::new(0),
             budget: RetryBudget::default(),
             ejecting: Mutex::new(()),
+            used: watch::Sender::new(()),
         });
         resolve::start(&upstream, lookup).await;
         upstream
+    }
+
+    /// Runs something beside the requests, for as long as anybody has the upstream.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut used = self.used.subscribe();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = work => {}
+                // Nothing is ever sent: it ends with its sender.
+                _ = used.changed() => {}
+            }
+        });
     }
 
     /// The target of the next request, counted as under way there. `key` is the hash of who asks;
@@ -139,7 +167,11 @@ impl Upstream {
         );
         // Perhaps its name has moved on.
         self.resolve_now.notify_one();
-        tokio::spawn(connect::until_it_opens(Arc::downgrade(self), Arc::downgrade(target)));
+        self.try_beside_requests(target);
+    }
+
+    pub(super) fn try_beside_requests(self: &Arc<Self>, target: &Arc<Target>) {
+        self.spawn(connect::until_it_opens(Arc::downgrade(self), Arc::downgrade(target)));
     }
 
     /// Leaves a target out, unless half of them are out already: the others would not bear it.

@@ -49,9 +49,17 @@ struct Resolver {
 pub(super) async fn start(upstream: &Arc<Upstream>, lookup: Box<dyn Lookup>) {
     let servers = &upstream.settings.servers;
     let mut resolver = Resolver { lookup, unresolved: vec![false; servers.len()] };
+    let known = upstream.targets();
     resolver.resolve(upstream).await;
+    // Those of before a reload: what watched them ends with the upstream that they were of.
+    for target in upstream.targets().iter().filter(|target| has(&known, target)) {
+        health::start(upstream, target);
+        if !target.standing.lets_connect() {
+            upstream.try_beside_requests(target);
+        }
+    }
     if servers.iter().any(Server::has_name) {
-        tokio::spawn(resolver.run(Arc::downgrade(upstream)));
+        upstream.spawn(resolver.run(Arc::downgrade(upstream)));
     }
 }
 
@@ -154,7 +162,7 @@ fn say_change(
 /// Puts the targets in the place of the known ones. A target whose address has vanished ends what is
 /// under way there and gets nothing new.
 fn install(upstream: &Arc<Upstream>, known: &[Arc<Target>], targets: Vec<Arc<Target>>) {
-    let is_known = |target: &Arc<Target>| known.iter().any(|known| Arc::ptr_eq(known, target));
+    let is_known = |target: &Arc<Target>| has(known, target);
     if targets.len() == known.len() && targets.iter().all(is_known) {
         return;
     }
@@ -165,6 +173,10 @@ fn install(upstream: &Arc<Upstream>, known: &[Arc<Target>], targets: Vec<Arc<Tar
         health::start(upstream, target);
     }
     upstream.replace_targets(targets);
+}
+
+fn has(targets: &[Arc<Target>], target: &Arc<Target>) -> bool {
+    targets.iter().any(|known| Arc::ptr_eq(known, target))
 }
 
 #[cfg(test)]

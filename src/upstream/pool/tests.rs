@@ -1,9 +1,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::sync::oneshot::error::TryRecvError;
+
 use super::*;
 use crate::upstream::standing::Standing;
-use crate::upstream::{Address, Eject, Protocol, Server, Tls};
+use crate::upstream::{Address, Eject, Health, Protocol, Server, Tls};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -143,4 +145,34 @@ async fn ejection_can_be_turned_off() {
     fail(&upstream, &target, Outcome::ServerError, 100);
     fail(&upstream, &target, Outcome::NotConnected, 100);
     assert_eq!(in_use(&upstream).len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_stays_down_over_a_reload() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let before = upstream(2, &Clock::movable()).await;
+    fail(&before, &before.targets()[0], Outcome::NotConnected, 3);
+    let settings = Settings { timeout: 2 * SECOND, ..before.settings.clone() };
+    let after = before.after_reload(settings).await;
+    drop(before);
+    assert_eq!(in_use(&after).len(), 1);
+    assert_eq!(after.settings.timeout, 2 * SECOND);
+    let checked = Health { path: "/".to_owned(), interval: SECOND, healthy: 1, unhealthy: 1 };
+    let settings = Settings { health: Some(checked), ..after.settings.clone() };
+    let anew = after.after_reload(settings).await;
+    assert_eq!(in_use(&anew).len(), 2, "who is checked in another way is looked at anew");
+}
+
+#[tokio::test]
+async fn what_goes_on_beside_the_requests_ends_with_the_upstream() {
+    let upstream = upstream(1, &Clock::movable()).await;
+    let (held, mut gone) = tokio::sync::oneshot::channel::<()>();
+    upstream.spawn(async move {
+        let _held = held;
+        std::future::pending().await
+    });
+    tokio::task::yield_now().await;
+    assert!(gone.try_recv().is_err_and(|error| error == TryRecvError::Empty));
+    drop(upstream);
+    assert!(gone.await.is_err());
 }

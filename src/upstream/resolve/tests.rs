@@ -28,7 +28,8 @@ impl Zone {
 
 async fn upstream(zone: &Zone) -> Arc<Upstream> {
     let server = Server::Tcp { protocol: Protocol::Http, host: "shop".to_owned(), port: 80 };
-    Upstream::start_with(settings(vec![server]), Clock::movable(), Box::new(zone.clone())).await
+    let lookup = Box::new(zone.clone());
+    Upstream::start_with(settings(vec![server]), Clock::movable(), lookup, Vec::new()).await
 }
 
 fn hosts(upstream: &Upstream) -> Vec<String> {
