@@ -1,42 +1,31 @@
 //! The composition root: from settings to a gateway that runs.
 
+mod changes;
+mod configuration;
+mod follow;
+mod snapshot;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use futures_util::future::join_all;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::http_proxy;
 use tracing::{info, warn};
 
-use crate::actions::exchange::Exchanges;
-use crate::actions::key_check::KeyChecks;
-use crate::actions::login::Logins;
-use crate::actions::open_data::Opener;
-use crate::actions::phone::Phones;
-use crate::actions::profile::Profiles;
+pub use self::configuration::Configuration;
+pub use self::follow::{Source, follow};
+use self::snapshot::Lasting;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::identity::forwarded::TrustedProxies;
-use crate::identity::{HeaderRules, Identity};
 use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::ready::Ready;
+use crate::lifecycle::reloads::Reloads;
+use crate::lifecycle::stopping::Stopping;
 use crate::listen::{self, Address, Door, Listening};
-use crate::policy::route::Table;
-use crate::proxy::{Backend, Gateway, State};
-use crate::redis::RedisStore;
-use crate::session::Sessions;
-use crate::session::access_token::AccessTokens;
-use crate::session::key_ring::KeyRings;
-use crate::session::memory::MemoryStore;
-use crate::session::seal::Sealer;
-use crate::session::store::{EncryptionKey, Invalidations, Store};
+use crate::proxy::Gateway;
 use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
-use crate::upstream::Upstream;
-use crate::wechat::client::Client;
 
 /// A gateway that runs; it accepts until it is told to stop.
 #[derive(Debug)]
@@ -49,10 +38,9 @@ pub struct App {
     /// Serves until the end, so that `/livez` and `/readyz` answer while requests end.
     _admin: Admin,
     ready: Ready,
-    stopping: Arc<AtomicBool>,
+    stopping: Stopping,
     requests: InFlight,
-    lame_duck: Duration,
-    drain: Duration,
+    configuration: Arc<Configuration>,
 }
 
 /// How a gateway ended.
@@ -70,18 +58,23 @@ pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
     install_crypto_providers();
     let ready = Ready::default();
     let starting = ready.block("gateway", "starting");
-    let admin = Admin::start(&settings.admin, ready.clone()).await.map_err(|error| {
+    let reloads = Reloads::default();
+    let admin = Admin::start(&settings.admin, ready.clone(), reloads.clone());
+    let admin = admin.await.map_err(|error| {
         anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
     })?;
-    let stopping = Arc::new(AtomicBool::new(false));
-    let requests = InFlight::default();
-    let limits = settings.limits.clone();
-    let (server, keepalive) = (settings.server.clone(), upstream_keepalive(&settings));
-    let state = state(settings, stopping.clone(), clock).await?;
-    store_watch::start(state.sessions.store(), &ready);
+    let (stopping, requests) = (Stopping::default(), InFlight::default());
+    let (server, connections) = (settings.server.clone(), upstream_connections(&settings));
+    let lasting = Lasting { clock, stopping: stopping.clone(), upstream_connections: connections };
+    let configuration = Configuration::start(settings, lasting, reloads).await?;
+    store_watch::start(configuration.state.load().sessions.store(), &ready);
 
-    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(keepalive)), Gateway::new(state)));
-    let door = Door::new(handler, limits, server.h2c, requests.clone(), InFlight::default());
+    let gateway = Gateway::new(configuration.state.clone());
+    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(connections)), gateway));
+    let limits = configuration.limits.clone();
+    let (requests_seen, stopping_seen) = (requests.clone(), stopping.clone());
+    let door =
+        Door::new(handler, limits, server.h2c, stopping_seen, requests_seen, InFlight::default());
     let listening = listen::listen(&server, door)?;
     drop(starting);
     Ok(App {
@@ -92,95 +85,37 @@ pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
         ready,
         stopping,
         requests,
-        lame_duck: server.lame_duck,
-        drain: server.drain,
+        configuration: Arc::new(configuration),
     })
 }
 
 impl App {
+    /// The configuration in effect, which another one may replace.
+    pub fn configuration(&self) -> &Arc<Configuration> {
+        &self.configuration
+    }
+
     /// Stops in order: not ready but accepting for the lame-duck time, then no new connections, until
     /// nothing is under way or the time to drain is over.
     pub async fn stop(self, lame_duck: bool) -> Ended {
         self.ready.block_for_good("gateway", "stopping");
-        self.stopping.store(true, Ordering::Relaxed);
-        if lame_duck && !self.lame_duck.is_zero() {
-            info!("stopping: not ready, accepting for another {:?}", self.lame_duck);
-            tokio::time::sleep(self.lame_duck).await;
+        self.stopping.begin();
+        let server = self.configuration.settings().server;
+        if lame_duck && !server.lame_duck.is_zero() {
+            info!("stopping: not ready, accepting for another {:?}", server.lame_duck);
+            tokio::time::sleep(server.lame_duck).await;
         }
         info!("stopping: no new connections, {} requests under way", self.requests.count());
         self.listening.stop().await;
-        match tokio::time::timeout(self.drain, self.requests.idle()).await {
+        match tokio::time::timeout(server.drain, self.requests.idle()).await {
             Ok(()) => Ended::Idle,
             Err(_) => {
-                let left = self.requests.count();
-                warn!(
-                    "stopped: {left} requests were cut off after [server] drain ({:?})",
-                    self.drain
-                );
+                let (left, drain) = (self.requests.count(), server.drain);
+                warn!("stopped: {left} requests were cut off after [server] drain ({drain:?})");
                 Ended::CutOff(left)
             }
         }
     }
-}
-
-async fn state(
-    settings: Settings,
-    stopping: Arc<AtomicBool>,
-    clock: Clock,
-) -> anyhow::Result<Arc<State>> {
-    let appids: Vec<_> = settings.apps.iter().map(|app| app.appid.clone()).collect();
-    let sealer =
-        Arc::new(Sealer::new(settings.store.encryption_keys.iter().map(EncryptionKey::expose)));
-    let redis = settings.redis;
-    let new_store = |told: Arc<dyn Invalidations>| -> Arc<dyn Store> {
-        match redis {
-            Some(redis) => Arc::new(RedisStore::connect(redis, clock.clone(), told)),
-            None => Arc::new(MemoryStore::new(clock.clone())),
-        }
-    };
-    let sessions = Arc::new(Sessions::new(&settings.session, &appids, new_store, clock.clone()));
-    let store = sessions.store().clone();
-    let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));
-    let apps: Vec<_> = settings.apps.iter().cloned().map(Arc::new).collect();
-    let client = Client::new(settings.wechat)?;
-    let tokens = AccessTokens::new(client.clone(), store.clone(), sealer.clone(), clock.clone());
-    let exchanges = Arc::new(Exchanges::new(
-        client.clone(),
-        sessions.clone(),
-        store.clone(),
-        sealer.clone(),
-        rings.clone(),
-        tokens.clone(),
-    ));
-    let checks =
-        KeyChecks::new(client.clone(), tokens.clone(), rings.clone(), store.clone(), &apps);
-    let max_age = settings.session.open_data_max_age;
-    let opener = Arc::new(Opener::new(rings, store, sealer, clock.clone(), max_age, checks));
-    let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock.clone());
-    let phones = Phones::new(client.clone(), tokens.clone(), opener.clone());
-    let profiles = Arc::new(Profiles::new(client, tokens));
-    // Together: a resolver that does not answer delays the start once.
-    let started = settings.upstreams.into_iter().map(|it| Upstream::start(it, clock.clone()));
-    let upstreams = join_all(started).await.into_iter().map(Backend::new).map(Arc::new).collect();
-    let routes = Table::build(settings.routes).map_err(|_| {
-        anyhow::anyhow!("two routes could both win; the configuration lets none through")
-    })?;
-    Ok(Arc::new(State {
-        routes,
-        upstreams,
-        limits: settings.limits,
-        header_rules: HeaderRules::new(&settings.identity),
-        identity: Identity::new(settings.identity, &settings.apps),
-        apps,
-        trusted_proxies: TrustedProxies(settings.server.trusted_proxies),
-        token_from: settings.session.token_from,
-        sessions,
-        logins,
-        opener,
-        phones,
-        profiles,
-        stopping,
-    }))
 }
 
 /// ring for TLS and for tokens: one crypto library in the process.
@@ -190,13 +125,14 @@ fn install_crypto_providers() {
     install_crypto_provider();
 }
 
-fn upstream_keepalive(settings: &Settings) -> usize {
+/// How many idle connections to upstreams are kept.
+fn upstream_connections(settings: &Settings) -> usize {
     settings.upstreams.iter().map(|upstream| upstream.keepalive).sum()
 }
 
-fn pingora_settings(upstream_keepalive: usize) -> ServerConf {
+fn pingora_settings(upstream_connections: usize) -> ServerConf {
     ServerConf {
-        upstream_keepalive_pool_size: upstream_keepalive,
+        upstream_keepalive_pool_size: upstream_connections,
         // A bound on all tries; each request has its upstream's own.
         max_retries: 16,
         ..ServerConf::default()

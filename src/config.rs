@@ -7,6 +7,7 @@
 
 mod admin;
 mod apps;
+mod files;
 mod identity;
 mod key;
 mod limits;
@@ -38,6 +39,7 @@ use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
 use crate::{admin as admin_listener, listen, redis};
 
+pub use files::Fingerprint;
 pub use problem::{Problem, Problems};
 
 use problem::Complaint;
@@ -48,7 +50,7 @@ use section::Section;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Everything that `gateway.toml` says, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `[server]`.
     pub server: listen::Settings,

@@ -2,4 +2,6 @@
 
 pub mod in_flight;
 pub mod ready;
+pub mod reloads;
 pub mod signals;
+pub mod stopping;

@@ -20,9 +20,9 @@ mod tunnel;
 mod upstream_request;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::StatusCode;
@@ -43,12 +43,12 @@ use crate::refusal::Reason;
 /// The data plane's handler of requests.
 #[derive(Debug)]
 pub struct Gateway {
-    state: Arc<State>,
+    state: Arc<ArcSwap<State>>,
 }
 
 impl Gateway {
-    /// A handler with this state.
-    pub fn new(state: Arc<State>) -> Self {
+    /// A handler with the state that is there when a request begins: it keeps that to its end.
+    pub fn new(state: Arc<ArcSwap<State>>) -> Self {
         Self { state }
     }
 }
@@ -58,15 +58,15 @@ impl ProxyHttp for Gateway {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new(self.state.clone())
+        Context::new(self.state.load_full())
     }
 
     /// No modules: pingora's own would look at every answer for compression that is never on.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, _: &mut Context) -> Result<()> {
-        let limits = &self.state.limits;
-        let stopping = self.state.stopping.load(Ordering::Relaxed);
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
+        let limits = &ctx.state.limits;
+        let stopping = ctx.state.stopping.has_begun();
         session.set_keepalive((!stopping).then_some(limits.keepalive.as_secs()));
         session.set_read_timeout(Some(limits.body_idle));
         session.set_write_timeout(Some(limits.body_idle));

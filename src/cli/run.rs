@@ -1,16 +1,16 @@
 //! `wxgate run`: the gateway.
 
-use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use tracing::{info, warn};
 
 use super::exit::{Exit, Failure};
-use crate::app::{self, App};
+use crate::app::{self, App, Source, follow};
 use crate::clock::Clock;
 use crate::config::{self, Problems, Settings};
-use crate::lifecycle::signals::{Signals, Stop};
+use crate::lifecycle::signals::{Hangup, Signals, Stop};
 
 /// Run the gateway.
 ///
@@ -35,8 +35,17 @@ impl Args {
     }
 
     fn settings(&self) -> &Result<Settings, Problems> {
-        self.settings.get_or_init(|| config::load(&self.config, &|name| std::env::var(name).ok()))
+        self.settings.get_or_init(|| read(&self.config))
     }
+
+    fn source(&self) -> Source {
+        let file = self.config.clone();
+        Source { read: Arc::new(move || read(&file)), file: self.config.clone() }
+    }
+}
+
+fn read(file: &Path) -> Result<Settings, Problems> {
+    config::load(file, &|name| std::env::var(name).ok())
 }
 
 /// Runs until a signal ends it.
@@ -55,9 +64,12 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     if !settings.warnings.list.is_empty() {
         eprintln!("{}", settings.warnings);
     }
-    let signals = Signals::catch();
+    let signals = Signals::catch().and_then(|signals| Ok((signals, Hangup::catch()?)));
     let app = app::build(settings, Clock::system()).await?;
-    serve(app, signals.context("cannot watch signals")?).await;
+    let (signals, hangup) = signals.context("cannot watch signals")?;
+    let following = tokio::spawn(follow(app.configuration().clone(), args.source(), hangup));
+    serve(app, signals).await;
+    following.abort();
     Ok(Exit::Done)
 }
 

@@ -1,4 +1,4 @@
-//! The signals that end the process.
+//! The signals that the process listens to.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -33,5 +33,22 @@ impl Signals {
             _ = self.terminate.recv() => Stop::Gracefully,
             _ = self.interrupt.recv() => Stop::Now,
         }
+    }
+}
+
+/// SIGHUP, caught from now on: it asks for the configuration to be read again.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// Catches the signal. Fails where the system lets nobody.
+    pub fn catch() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) {
+        // It ends only with the runtime.
+        let _ = self.0.recv().await;
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora_core::protocols::http::ServerSession;
@@ -20,6 +21,7 @@ use super::http2::Http2;
 use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::in_flight::InFlight;
+use crate::lifecycle::stopping::Stopping;
 use crate::policy::limits::{LINGER, Limits};
 use crate::refusal::Refusal;
 
@@ -27,9 +29,10 @@ use crate::refusal::Refusal;
 #[derive(Debug)]
 pub struct Door<A> {
     handler: Arc<A>,
-    http2: Arc<Http2<A>>,
-    limits: Limits,
+    /// As they are when a connection or a request begins.
+    limits: Arc<ArcSwap<Limits>>,
     h2c: bool,
+    stopping: Stopping,
     requests: InFlight,
     connections: InFlight,
 }
@@ -38,13 +41,22 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     /// A door to this handler. `requests` counts those under way, `connections` those held.
     pub fn new(
         handler: Arc<A>,
-        limits: Limits,
+        limits: Arc<ArcSwap<Limits>>,
         h2c: bool,
+        stopping: Stopping,
         requests: InFlight,
         connections: InFlight,
     ) -> Self {
-        let http2 = Arc::new(Http2::new(handler.clone(), &limits, requests.clone()));
-        Self { handler, http2, limits, h2c, requests, connections }
+        Self { handler, limits, h2c, stopping, requests, connections }
+    }
+
+    /// Serves the streams of one HTTP/2 connection. Its client hears that the gateway is about to stop
+    /// when that begins, and not only when the listener closes: what it has begun ends here, and its
+    /// next connection goes elsewhere (GOAWAY, RFC 9113, 6.8).
+    async fn serve_http2(&self, stream: Stream) {
+        let (handler, requests) = (self.handler.clone(), self.requests.clone());
+        let http2 = Arc::new(Http2::new(handler, &self.limits.load(), requests));
+        http2.serve(stream, &self.stopping.watch()).await;
     }
 
     /// Serves the requests of one HTTP/1 connection, or turns to HTTP/2 where its preface comes.
@@ -53,7 +65,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let mut stopping = shutdown.clone();
         let mut http2_possible = self.h2c && stream.get_ssl_digest().is_none();
         // A new connection has as long for its first byte as for the rest of the head.
-        let mut silence = self.limits.header_timeout;
+        let mut silence = self.limits.load().header_timeout;
         loop {
             let first = tokio::select! {
                 biased;
@@ -62,10 +74,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             };
             let Some(first) = first else { return };
             let request = self.requests.enter();
-            let beginning = head::next(&mut stream, &self.limits, first, http2_possible).await;
+            let limits = self.limits.load_full();
+            let beginning = head::next(&mut stream, &limits, first, http2_possible).await;
             let (bytes, chunks) = match beginning {
                 Beginning::Http1(bytes, chunks) => (bytes, chunks),
-                Beginning::Http2 => return self.http2.serve(stream, shutdown).await,
+                Beginning::Http2 => return self.serve_http2(stream).await,
                 Beginning::Nothing => return,
                 Beginning::Refused(refusal) => return refuse(stream, &refusal).await,
             };
@@ -77,7 +90,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             if let Some(settings) = settings.take() {
                 settings.apply_to_session(&mut session);
             }
-            session.set_keepalive(Some(self.limits.keepalive.as_secs()));
+            session.set_keepalive(Some(limits.keepalive.as_secs()));
             session.set_pipelined_prefix(bytes);
             let Some(reused) = self.handler.process_new_http(session, shutdown).await else {
                 return;
@@ -88,7 +101,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
                 let Some(unwatched) = Watched::<Chunks>::unwatched(stream) else { return };
                 stream = unwatched;
             }
-            silence = self.limits.keepalive;
+            silence = self.limits.load().keepalive;
             http2_possible = false;
         }
     }
@@ -101,12 +114,13 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let Some(_connection) = self.connections.enter_below(self.limits.connections) else {
+        let most = self.limits.load().connections;
+        let Some(_connection) = self.connections.enter_below(most) else {
             debug!("a connection over the limit of [limits] connections was closed");
             return None;
         };
         match stream.selected_alpn_proto() {
-            Some(ALPN::H2) => self.http2.serve(stream, shutdown).await,
+            Some(ALPN::H2) => self.serve_http2(stream).await,
             _ => self.serve(stream, shutdown).await,
         }
         None

@@ -1,7 +1,6 @@
 //! What every request reads and none changes.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::Backend;
 use crate::actions::login::Logins;
@@ -10,6 +9,7 @@ use crate::actions::phone::Phones;
 use crate::actions::profile::Profiles;
 use crate::identity::forwarded::TrustedProxies;
 use crate::identity::{HeaderRules, Identity};
+use crate::lifecycle::stopping::Stopping;
 use crate::policy::limits::Limits;
 use crate::policy::route::Table;
 use crate::session::{Sessions, TokenSource};
@@ -45,5 +45,5 @@ pub struct State {
     /// How nicknames and avatars are checked.
     pub profiles: Arc<Profiles>,
     /// Whether the gateway is about to stop, so that clients should turn to another.
-    pub stopping: Arc<AtomicBool>,
+    pub stopping: Stopping,
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 use reqwest::Method;
 use wxgate::app::{self, App};
 use wxgate::clock::Clock;
+use wxgate::config::{Problems, Settings};
+use wxgate::lifecycle::reloads::Outcome;
 use wxgate::listen::Address;
 
 use super::config::Config;
@@ -55,13 +57,7 @@ impl Gateway {
         wechat: Wechat,
     ) -> Self {
         let upstream = Upstream::start().await;
-        let variable = |name: &str| match name {
-            _ if variables.contains_key(name) => variables.get(name).cloned(),
-            "WECHAT" => Some(wechat.url()),
-            "UPSTREAM" => Some(upstream.url()),
-            _ => None,
-        };
-        let settings = wxgate::config::parse("gateway.toml", text, Path::new(""), &variable)
+        let settings = read(text, variables, &wechat, &upstream)
             .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
         let app = app::build(settings, clock.clone()).await.unwrap();
         let Some(Address::Tcp(address)) = app.addresses.first().cloned() else {
@@ -69,6 +65,12 @@ impl Gateway {
         };
         let (http1, http2) = (client(false), client(true));
         Self { app, address, clock, wechat, upstream, http1, http2 }
+    }
+
+    /// Puts another configuration in effect.
+    pub(crate) async fn reload(&self, config: &Config) -> Outcome {
+        let read = read(&config.text(), &config.variables, &self.wechat, &self.upstream);
+        self.app.configuration().reload(read, true).await
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -104,4 +106,19 @@ impl Gateway {
         let token = answer.json()["token"].as_str().map(str::to_owned);
         token.unwrap_or_else(|| panic!("a token: {answer:?}"))
     }
+}
+
+fn read(
+    text: &str,
+    variables: &HashMap<String, String>,
+    wechat: &Wechat,
+    upstream: &Upstream,
+) -> Result<Settings, Problems> {
+    let variable = |name: &str| match name {
+        _ if variables.contains_key(name) => variables.get(name).cloned(),
+        "WECHAT" => Some(wechat.url()),
+        "UPSTREAM" => Some(upstream.url()),
+        _ => None,
+    };
+    wxgate::config::parse("gateway.toml", text, Path::new(""), &variable)
 }

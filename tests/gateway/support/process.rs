@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -22,7 +22,9 @@ pub(crate) struct Process {
     readers: Vec<JoinHandle<()>>,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
-    _folder: TempDir,
+    /// Its configuration.
+    pub(crate) file: PathBuf,
+    folder: TempDir,
 }
 
 /// A run that came to its end by itself.
@@ -47,6 +49,15 @@ impl Process {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, config.text()).unwrap();
+        Self::start_with_log(folder, path, config, level).await
+    }
+
+    /// The same with a file that is there, in this folder.
+    pub(crate) async fn start_in(folder: TempDir, path: PathBuf, config: &Config) -> Self {
+        Self::start_with_log(folder, path, config, "trace").await
+    }
+
+    async fn start_with_log(folder: TempDir, path: PathBuf, config: &Config, level: &str) -> Self {
         let mut child = command(&path, config)
             .env("RUST_LOG", level)
             .stdout(Stdio::piped())
@@ -60,7 +71,7 @@ impl Process {
         ];
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let (address, admin) = (unknown, unknown);
-        let mut process = Self { child, log, readers, address, admin, _folder: folder };
+        let mut process = Self { child, log, readers, address, admin, file: path, folder };
         process.until_logged("admin on ").await;
         process.address = process.after("listening on ");
         process.admin = process.after("admin on ");
@@ -103,6 +114,20 @@ impl Process {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args(["-s", name, &id]).status();
         assert!(status.expect("kill runs").success());
+    }
+
+    /// Writes a file beside its configuration, in one step as everybody should.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let draft = self.folder.path().join(".draft");
+        std::fs::write(&draft, text).unwrap();
+        std::fs::rename(draft, self.folder.path().join(name)).unwrap();
+    }
+
+    /// The memory that it has, in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

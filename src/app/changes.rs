@@ -1,0 +1,161 @@
+//! What is different in another configuration: what takes effect, and what waits for a restart.
+
+use std::fmt::Display;
+
+use crate::config::{Problems, Settings};
+use crate::policy::route::Route;
+
+/// Puts what only a restart changes back to what is in effect; one line for each such key.
+pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> Vec<String> {
+    let mut kept = Vec::new();
+    let mut keep = |key: &str, changed: bool| {
+        if changed {
+            kept.push(format!(
+                "{key} has changed, which needs a restart: until then it stays as it was"
+            ));
+        }
+    };
+    let (server, next_server) = (&now.server, &mut next.server);
+    keep("[server] listen", replace(&mut next_server.listeners, &server.listeners));
+    keep("[server] workers", replace(&mut next_server.workers, &server.workers));
+    keep("[server] h2c", replace(&mut next_server.h2c, &server.h2c));
+    keep("[admin] listen", replace(&mut next.admin.listen, &now.admin.listen));
+    let store = replace(&mut next.redis, &now.redis);
+    keep("[store] (all but encryption_keys)", store);
+    if store {
+        // Their defaults are another store's: with them everybody would be logged out of this one.
+        let (session, store) = (&mut next.session, &mut next.store);
+        keep_given(&mut session.signing_keys, &now.session.signing_keys);
+        keep_given(&mut store.encryption_keys, &now.store.encryption_keys);
+    }
+    kept
+}
+
+/// Whether it was another one.
+fn replace<T: Clone + PartialEq>(next: &mut T, now: &T) -> bool {
+    let changed = next != now;
+    if changed {
+        next.clone_from(now);
+    }
+    changed
+}
+
+fn keep_given<T: Clone>(next: &mut Vec<T>, now: &[T]) {
+    if next.is_empty() {
+        *next = now.to_vec();
+    }
+}
+
+/// What changes, in words; none where nothing does.
+pub(super) fn in_words(now: &Settings, next: &Settings) -> Option<String> {
+    if settings_of(now) == settings_of(next) {
+        return None;
+    }
+    let mut words = Vec::new();
+    words.extend(Count::of(&routes(now), &routes(next)).in_words());
+    let upstreams = |settings: &Settings| {
+        let named = settings.upstreams.iter().map(|it| (it.name.clone(), it.clone()));
+        named.collect::<Vec<_>>()
+    };
+    words.extend(each("upstream", &upstreams(now), &upstreams(next)));
+    let apps = |settings: &Settings| {
+        settings.apps.iter().map(|it| (it.name.clone(), it.clone())).collect::<Vec<_>>()
+    };
+    words.extend(each("app", &apps(now), &apps(next)));
+    let (session, next_session) = (now.session.clone(), next.session.clone());
+    if session.signing_keys != next_session.signing_keys {
+        words.push("the signing keys changed".to_owned());
+    }
+    let signing_keys = next.session.signing_keys.clone();
+    let session = crate::session::Settings { signing_keys, ..session };
+    for (table, changed) in [
+        ("the encryption keys", now.store != next.store),
+        ("[session]", session != next_session),
+        ("[server]", now.server != next.server),
+        ("[admin]", now.admin != next.admin),
+        ("[wechat]", now.wechat != next.wechat),
+        ("[identity]", now.identity != next.identity),
+        ("[limits]", now.limits != next.limits),
+    ] {
+        if changed {
+            words.push(format!("{table} changed"));
+        }
+    }
+    if words.is_empty() {
+        words.push("other settings changed".to_owned());
+    }
+    Some(words.join(", "))
+}
+
+/// Without what says nothing of what the gateway does.
+fn settings_of(settings: &Settings) -> Settings {
+    Settings { files: Vec::new(), warnings: Problems::default(), ..settings.clone() }
+}
+
+/// A route with the names of what it refers to, whose positions may change.
+type Named<'a> = (Route, Option<&'a str>, Vec<&'a str>);
+
+fn routes(settings: &Settings) -> Vec<(String, Named<'_>)> {
+    let upstream = |position: usize| settings.upstreams.get(position).map(|it| it.name.as_str());
+    let app = |position: &usize| settings.apps.get(*position).map(|it| it.name.as_str());
+    let named = |route: &Route| {
+        let apps = route.apps.iter().filter_map(app).collect();
+        let plain = Route { upstream: None, apps: Vec::new(), ..route.clone() };
+        (plain, route.upstream.and_then(upstream), apps)
+    };
+    let key = |route: &Route| format!("{} {:?} {:?}", route.path, route.host, route.methods);
+    settings.routes.iter().map(|route| (key(route), named(route))).collect()
+}
+
+#[derive(Default)]
+struct Count {
+    new: usize,
+    changed: usize,
+    gone: usize,
+}
+
+impl Count {
+    fn of<T: PartialEq>(now: &[(String, T)], next: &[(String, T)]) -> Self {
+        let mut count = Self::default();
+        for (key, value) in next {
+            match now.iter().find(|(known, _)| known == key) {
+                None => count.new += 1,
+                Some((_, known)) if known != value => count.changed += 1,
+                Some(_) => {}
+            }
+        }
+        let is_gone = |(key, _): &&(String, T)| !next.iter().any(|(kept, _)| kept == key);
+        count.gone = now.iter().filter(is_gone).count();
+        count
+    }
+
+    fn in_words(&self) -> Vec<String> {
+        let counted = |count: usize, what: &str| {
+            let routes = if count == 1 { "route" } else { "routes" };
+            (count > 0).then(|| format!("{count} {routes} {what}"))
+        };
+        [(self.changed, "changed"), (self.new, "new"), (self.gone, "gone")]
+            .into_iter()
+            .filter_map(|(count, what)| counted(count, what))
+            .collect()
+    }
+}
+
+/// Things with names, each on its own.
+fn each<T: PartialEq>(
+    kind: impl Display,
+    now: &[(String, T)],
+    next: &[(String, T)],
+) -> Vec<String> {
+    let mut words = Vec::new();
+    for (name, value) in next {
+        match now.iter().find(|(known, _)| known == name) {
+            None => words.push(format!("{kind} {name} new")),
+            Some((_, known)) if known != value => words.push(format!("{kind} {name} changed")),
+            Some(_) => {}
+        }
+    }
+    let gone = now.iter().filter(|(name, _)| !next.iter().any(|(kept, _)| kept == name));
+    words.extend(gone.map(|(name, _)| format!("{kind} {name} gone")));
+    words
+}

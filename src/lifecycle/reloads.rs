@@ -1,0 +1,106 @@
+//! What became of the configuration since the start: for the log, readiness and metrics.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+/// The record of reloads, and who asks for one. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Reloads(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    record: watch::Sender<Record>,
+    wanted: Notify,
+}
+
+/// What became of the configuration so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The configuration in effect: 1 is that of the start, each one that took effect is one more.
+    pub generation: u64,
+    /// Reloads that took effect, also where nothing had changed.
+    pub applied: u64,
+    /// Reloads that failed, so that the configuration before stayed in effect.
+    pub failed: u64,
+    /// The last reload; none since the start.
+    pub last: Option<Reload>,
+}
+
+/// One reload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// When it ended, in seconds since 1970.
+    pub at: u64,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Keys whose change waits for a restart, with what stays in effect. One line each.
+    pub needs_restart: Vec<String>,
+}
+
+/// What a reload came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect; what changed, in words.
+    Applied(String),
+    /// Nothing was different.
+    Unchanged,
+    /// The configuration before stays in effect, for this reason. No secret is in it.
+    Failed(String),
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { generation: 1, applied: 0, failed: 0, last: None }
+    }
+}
+
+impl Record {
+    /// Why the configuration in the file is not the one in effect, if it is not.
+    pub fn failure(&self) -> Option<&str> {
+        match &self.last.as_ref()?.outcome {
+            Outcome::Failed(reason) => Some(reason),
+            Outcome::Applied(_) | Outcome::Unchanged => None,
+        }
+    }
+}
+
+impl Reloads {
+    /// What became of the configuration so far.
+    pub fn record(&self) -> Record {
+        self.0.record.borrow().clone()
+    }
+
+    /// Notes a reload; gives the generation that is in effect.
+    pub fn note(&self, reload: Reload) -> u64 {
+        self.0.record.send_modify(|record| {
+            match reload.outcome {
+                Outcome::Applied(_) => {
+                    record.generation += 1;
+                    record.applied += 1;
+                }
+                Outcome::Unchanged => record.applied += 1,
+                Outcome::Failed(_) => record.failed += 1,
+            }
+            record.last = Some(reload);
+        });
+        self.0.record.borrow().generation
+    }
+
+    /// Asks for a reload; gives the record of the next one that ends. Never ends where nobody follows
+    /// the file (`wxgate dev` without one).
+    pub async fn ask(&self) -> Record {
+        let mut record = self.0.record.subscribe();
+        record.mark_unchanged();
+        self.0.wanted.notify_one();
+        // An error is not possible: the sender is held here.
+        let _ = record.changed().await;
+        let ended = record.borrow().clone();
+        ended
+    }
+
+    /// Waits until somebody asks for a reload.
+    pub async fn wanted(&self) {
+        self.0.wanted.notified().await;
+    }
+}

@@ -1,0 +1,128 @@
+//! The end of one gateway while others go on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::raw::Wire;
+use crate::support::config::Config;
+use crate::support::process::Process;
+use crate::support::request::client;
+use crate::support::{eventually, timed};
+use crate::upstream::{Gate, Reply, Upstream};
+
+async fn process(upstream: &Upstream, lame_duck: &str) -> Process {
+    let server = format!("listen = [\"127.0.0.1:0\"]\nlame_duck = \"{lame_duck}\"");
+    let config = Config::default().table("server", &server);
+    let config = config.variable("WECHAT", "http://127.0.0.1:1");
+    Process::start(&config.variable("UPSTREAM", upstream.url())).await
+}
+
+async fn is_ready(process: &Process) -> bool {
+    Wire::ask(process.admin, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").await.status == 200
+}
+
+/// As a Service of Kubernetes does it: clients turn to whoever is ready, which they learn a little late.
+#[tokio::test]
+async fn rel_06_sigterm_under_load_fails_no_request_where_another_takes_over() {
+    let upstream = Upstream::start().await;
+    let mut first = process(&upstream, "2s").await;
+    let second = process(&upstream, "2s").await;
+    let addresses = [first.address, second.address];
+    // Which of them gets requests; both at first.
+    let (turn, only_second) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
+    let stop = Arc::<AtomicBool>::default();
+    let clients = (0..8).map(|number| {
+        // One connection for each request, one for many, and HTTP/2.
+        let http = client(number % 3 == 0);
+        let (turn, only_second, stop) = (turn.clone(), only_second.clone(), stop.clone());
+        tokio::spawn(async move {
+            let mut outcomes = BTreeMap::<String, usize>::new();
+            while !stop.load(Ordering::Relaxed) {
+                let all = turn.fetch_add(1, Ordering::Relaxed) % 2;
+                let to = if only_second.load(Ordering::Relaxed) { 1 } else { all };
+                let request = http.get(format!("http://{}/public/x", addresses[to]));
+                let request =
+                    if number % 3 == 1 { request.header("connection", "close") } else { request };
+                let outcome = match request.send().await {
+                    Ok(answer) => answer.status().as_u16().to_string(),
+                    Err(error) => format!("{to}: {error:?}"),
+                };
+                *outcomes.entry(outcome).or_default() += 1;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            outcomes
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    upstream.until(|seen| seen.len() > 200).await;
+    first.signal("TERM");
+    eventually("the first is not ready", async || !is_ready(&first).await).await;
+    // Between the word and the deed there is time in a cluster; the lame-duck time covers it.
+    let told = upstream.requests().len();
+    upstream.until(|seen| seen.len() > told + 100).await;
+    only_second.store(true, Ordering::Relaxed);
+    let (status, took) = timed(first.ended()).await;
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(20), "it ends as soon as it is idle: {took:?}");
+    let told = upstream.requests().len();
+    upstream.until(|seen| seen.len() > told + 100).await;
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        let outcomes = client.await.unwrap();
+        assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200"], "{outcomes:?}");
+    }
+    assert!(is_ready(&second).await);
+}
+
+#[tokio::test]
+async fn rel_06_http2_connections_are_sent_away_when_stopping_begins_and_end_what_they_began() {
+    let (upstream, gate) = (Upstream::start().await, Gate::closed());
+    let mut process = process(&upstream, "60s").await;
+    upstream.on("/public/slow", Reply::ok("at last").once(&gate));
+    let (mut requests, connection) = connect(&process).await;
+    let gone = tokio::spawn(connection);
+    let slow = http::Request::get("http://a/public/slow").body(()).unwrap();
+    let (slow, _) = requests.send_request(slow, true).unwrap();
+    upstream.until(|seen| seen.iter().any(|it| it.target() == "/public/slow")).await;
+    process.signal("TERM");
+    eventually("the connection takes no more requests", async || {
+        requests.clone().ready().await.is_err()
+    })
+    .await;
+    assert!(process.is_running());
+    // A new one is served all the same, as long as the gateway accepts.
+    let answer = client(true).get(format!("http://{}/public/x", process.address)).send().await;
+    assert_eq!(answer.unwrap().status(), 200);
+    gate.open();
+    assert_eq!(slow.await.unwrap().status(), 200);
+    gone.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn rel_06_an_idle_http2_connection_does_not_hold_the_process_up() {
+    let upstream = Upstream::start().await;
+    let mut process = process(&upstream, "0s").await;
+    let (mut requests, connection) = connect(&process).await;
+    let gone = tokio::spawn(connection);
+    let request = http::Request::get("http://a/public/x").body(()).unwrap();
+    let (answer, _) = requests.send_request(request, true).unwrap();
+    assert_eq!(answer.await.unwrap().status(), 200);
+    process.signal("TERM");
+    let (status, took) = timed(process.ended()).await;
+    assert_eq!(status.code(), Some(0));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    drop(requests);
+    let _ = gone.await.unwrap();
+}
+
+type Http2 =
+    (h2::client::SendRequest<bytes::Bytes>, h2::client::Connection<TcpStream, bytes::Bytes>);
+
+async fn connect(process: &Process) -> Http2 {
+    let stream = TcpStream::connect(process.address).await.unwrap();
+    h2::client::handshake(stream).await.unwrap()
+}
