@@ -79,11 +79,15 @@ async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery) -> Resp
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let mut answer = json!({ "ready": blocked.is_empty(), "blocked": blocked });
-    let is_verbose = |query: String| query.split('&').any(|it| it.starts_with("verbose"));
-    if query.is_some_and(is_verbose) {
-        answer["configuration"] = configuration(&health.reloads.record());
-    }
+    let is_verbose = query.is_some_and(|query| query.split('&').any(|it| it == "verbose"));
+    let answer = match is_verbose {
+        false => json!({ "ready": blocked.is_empty(), "blocked": blocked }),
+        true => json!({
+            "ready": blocked.is_empty(),
+            "blocked": blocked,
+            "configuration": configuration(&health.reloads.record()),
+        }),
+    };
     (status, Json(answer)).into_response()
 }
 

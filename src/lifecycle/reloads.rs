@@ -87,16 +87,15 @@ impl Reloads {
         self.0.record.borrow().generation
     }
 
-    /// Asks for a reload; gives the record of the next one that ends. Never ends where nobody follows
-    /// the file (`wxgate dev` without one).
+    /// Asks for a reload; gives the record once one has ended. It waits for ever where nobody
+    /// follows the file (`wxgate dev` without one).
     pub async fn ask(&self) -> Record {
         let mut record = self.0.record.subscribe();
         record.mark_unchanged();
         self.0.wanted.notify_one();
         // An error is not possible: the sender is held here.
         let _ = record.changed().await;
-        let ended = record.borrow().clone();
-        ended
+        self.record()
     }
 
     /// Waits until somebody asks for a reload.
