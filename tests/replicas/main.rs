@@ -29,4 +29,5 @@ mod failover;
 mod logout_race;
 mod outages;
 mod readiness;
+mod reload;
 mod sharing;

@@ -22,6 +22,8 @@ use reqwest::Method;
 use serde_json::Value;
 use wxgate::app::{self, App};
 use wxgate::clock::Clock;
+use wxgate::config::{Problems, Settings};
+use wxgate::lifecycle::reloads::Outcome;
 use wxgate::listen::Address;
 
 use self::config::Config;
@@ -49,7 +51,9 @@ pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) http: reqwest::Client,
-    _app: App,
+    app: App,
+    wechat: String,
+    upstream: String,
 }
 
 /// The configuration of a replica, all of whose secrets are those of the others. The time limit is one
@@ -129,20 +133,23 @@ impl Replica {
         upstream: String,
         clock: Clock,
     ) -> Self {
-        let variable = |name: &str| match name {
-            _ if config.variables.contains_key(name) => config.variables.get(name).cloned(),
-            "WECHAT" => Some(wechat.clone()),
-            "UPSTREAM" => Some(upstream.clone()),
-            _ => None,
-        };
-        let text = config.text();
-        let settings = wxgate::config::parse("gateway.toml", &text, Path::new(""), &variable)
-            .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        let settings = read(&config, &wechat, &upstream)
+            .unwrap_or_else(|problems| panic!("{problems}\n{}", config.text()));
         let app = app::build(settings, clock).await.unwrap();
         let Some(Address::Tcp(address)) = app.addresses.first().cloned() else {
             panic!("a TCP address")
         };
-        Self { address, admin: app.admin_address, http: client(false), _app: app }
+        let (admin, http) = (app.admin_address, client(false));
+        Self { address, admin, http, app, wechat, upstream }
+    }
+
+    /// Puts another configuration in effect; what changed.
+    pub(crate) async fn reload(&self, config: &Config) -> String {
+        let read = read(config, &self.wechat, &self.upstream);
+        match self.app.configuration().reload(read, true).await {
+            Outcome::Applied(changes) => changes,
+            outcome => panic!("{outcome:?}"),
+        }
     }
 
     /// Waits until a token of no session is refused, which only the store can say.
@@ -197,6 +204,16 @@ impl Replica {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         crate::raw::Wire::ask(self.admin, request).await.status
     }
+}
+
+fn read(config: &Config, wechat: &str, upstream: &str) -> Result<Settings, Problems> {
+    let variable = |name: &str| match name {
+        _ if config.variables.contains_key(name) => config.variables.get(name).cloned(),
+        "WECHAT" => Some(wechat.to_owned()),
+        "UPSTREAM" => Some(upstream.to_owned()),
+        _ => None,
+    };
+    wxgate::config::parse("gateway.toml", &config.text(), Path::new(""), &variable)
 }
 
 pub(crate) fn token_in(answer: &Answer) -> String {
