@@ -29,7 +29,6 @@ pub enum Reason {
     RateLimited,
     RequestTimeout,
     SessionKeyStale,
-    ShuttingDown,
     StoreUnavailable,
     TokenInvalid,
     TokenMissing,

@@ -44,7 +44,7 @@ impl Entry {
 }
 
 /// The table, in the order of [`Reason`].
-pub static TABLE: [Entry; 26] = {
+pub static TABLE: [Entry; 25] = {
     use Reason::*;
     [
         entry(
@@ -132,14 +132,6 @@ pub static TABLE: [Entry; 26] = {
             "Session key stale",
             "The data could not be opened. Call wx.login, then ask the user again.",
         ),
-        entry(
-            ShuttingDown,
-            503,
-            "shutting_down",
-            "Shutting down",
-            "This gateway is shutting down. Try again.",
-        )
-        .retry_after(1),
         entry(
             StoreUnavailable,
             503,

@@ -49,15 +49,15 @@ impl Process {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, config.text()).unwrap();
-        Self::start_with_log(folder, path, config, level).await
+        Self::spawn(folder, path, config, level).await
     }
 
-    /// The same with a file that is there, in this folder.
+    /// One with a file that is there, in this folder.
     pub(crate) async fn start_in(folder: TempDir, path: PathBuf, config: &Config) -> Self {
-        Self::start_with_log(folder, path, config, "trace").await
+        Self::spawn(folder, path, config, "trace").await
     }
 
-    async fn start_with_log(folder: TempDir, path: PathBuf, config: &Config, level: &str) -> Self {
+    async fn spawn(folder: TempDir, path: PathBuf, config: &Config, level: &str) -> Self {
         let mut child = command(&path, config)
             .env("RUST_LOG", level)
             .stdout(Stdio::piped())
