@@ -150,18 +150,23 @@ fn judge(
         (Ok(Suggest::Risky), _, _) => risky("risky"),
         (Ok(Suggest::Review), OnReview::Pass, _) => Ok(Finding::ForReview),
         (Ok(Suggest::Review), OnReview::Deny, _) => risky("one to be reviewed"),
-        // Not the check's outage but the content's own fault.
-        (Err(refusal), _, _) if is_contents_fault(refusal.reason) => Err(refusal),
-        (Err(refusal), _, OnCheckOutage::Deny) => Err(refusal),
-        (Err(refusal), _, OnCheckOutage::Allow) => {
+        (Err(refusal), _, OnCheckOutage::Allow) if is_outage(&refusal) => {
             warn!(app = app.name, "a {what} passes unchecked: {refusal}");
             Ok(Finding::Unchecked)
         }
+        (Err(refusal), _, _) => Err(refusal),
     }
 }
 
-fn is_contents_fault(reason: Reason) -> bool {
-    matches!(reason, Reason::BadRequest | Reason::ContentRisky)
+/// Whether WeChat was not there to check. What it said no to does not pass for that, nor what it was not
+/// asked for a reason on this side: wrong settings would let everything through for good, and a limit
+/// that clients can use up would be their way past the check.
+fn is_outage(refusal: &Refusal) -> bool {
+    match refusal.reason {
+        Reason::WechatUnavailable => true,
+        Reason::WechatBadAnswer => refusal.wechat_errcode.is_none(),
+        _ => false,
+    }
 }
 
 /// What the route makes of an avatar that img_sec_check does not take.

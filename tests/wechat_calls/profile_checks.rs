@@ -115,15 +115,16 @@ async fn what_is_for_review_goes_as_the_route_says() {
 #[tokio::test]
 async fn an_outage_of_a_check_goes_as_the_route_says() {
     let profile = input(Some("Ming"), Some(&png(132, 132))).await;
-    for (effect, reason) in [
-        (Effect::Errcode(-1, None), Reason::WechatUnavailable),
-        (Effect::Errcode(45009, None), Reason::WechatUnavailable),
-        (Effect::Errcode(44991, None), Reason::RateLimited),
-        (Effect::Errcode(48001, None), Reason::WechatMisconfigured),
-        (Effect::Errcode(61010, None), Reason::WechatUnavailable),
-        (Effect::Errcode(40001, None), Reason::WechatUnavailable),
-        (Effect::HttpStatus(502), Reason::WechatBadAnswer),
-        (Effect::Cut(Cut::BeforeAnswer), Reason::WechatUnavailable),
+    for (effect, reason, is_outage) in [
+        (Effect::Errcode(-1, None), Reason::WechatUnavailable, true),
+        (Effect::Errcode(45009, None), Reason::WechatUnavailable, true),
+        (Effect::Errcode(44991, None), Reason::RateLimited, false),
+        (Effect::Errcode(48001, None), Reason::WechatMisconfigured, false),
+        (Effect::Errcode(61010, None), Reason::WechatUnavailable, true),
+        (Effect::Errcode(40001, None), Reason::WechatUnavailable, true),
+        (Effect::HttpStatus(502), Reason::WechatBadAnswer, true),
+        (Effect::Errcode(99999, None), Reason::WechatBadAnswer, false),
+        (Effect::Cut(Cut::BeforeAnswer), Reason::WechatUnavailable, true),
     ] {
         for api in [MSG, IMG] {
             let wechat = Wechat::start().await;
@@ -131,7 +132,12 @@ async fn an_outage_of_a_check_goes_as_the_route_says() {
             let denied = check(&wechat, &profile, &rules()).await;
             assert_eq!(denied, Err(reason), "{api} {effect:?}");
             wechat.advance(60);
-            let (nick_name, avatar) = check(&wechat, &profile, &allowing()).await.unwrap();
+            let allowed = check(&wechat, &profile, &allowing()).await;
+            if !is_outage {
+                assert_eq!(allowed, Err(reason), "{api} {effect:?}");
+                continue;
+            }
+            let (nick_name, avatar) = allowed.unwrap();
             let (down, up) = if api == MSG { (nick_name, avatar) } else { (avatar, nick_name) };
             let expected = (Some(Finding::Unchecked), Some(Finding::Passed));
             assert_eq!((down, up), expected, "{api} {effect:?}");
@@ -140,14 +146,24 @@ async fn an_outage_of_a_check_goes_as_the_route_says() {
 }
 
 #[tokio::test]
-async fn no_access_token_is_an_outage_of_the_checks() {
+async fn no_access_token_is_an_outage_of_the_checks_where_wechat_is_down() {
+    let wechat = Wechat::start().await;
+    wechat.refuse(STABLE_TOKEN, -1, None);
+    let profile = input(Some("Ming"), Some(&png(132, 132))).await;
+    assert_eq!(check(&wechat, &profile, &rules()).await, Err(Reason::WechatUnavailable));
+    let unchecked = Some(Finding::Unchecked);
+    assert_eq!(check(&wechat, &profile, &allowing()).await, Ok((unchecked, unchecked)));
+}
+
+/// Else one forgotten address in the whitelist would end all checks, and nobody would see it.
+#[tokio::test]
+async fn wrong_settings_are_no_outage_of_the_checks() {
     let wechat = Wechat::start().await;
     wechat.refuse(STABLE_TOKEN, 40164, None);
     let profile = input(Some("Ming"), Some(&png(132, 132))).await;
-    let denied = check(&wechat, &profile, &rules()).await;
-    assert_eq!(denied, Err(Reason::WechatMisconfigured));
-    let unchecked = Some(Finding::Unchecked);
-    assert_eq!(check(&wechat, &profile, &allowing()).await, Ok((unchecked, unchecked)));
+    for rules in [rules(), allowing()] {
+        assert_eq!(check(&wechat, &profile, &rules).await, Err(Reason::WechatMisconfigured));
+    }
 }
 
 #[tokio::test]

@@ -74,15 +74,16 @@ async fn what_a_human_should_look_at_passes_or_not_as_the_route_says() {
 #[tokio::test]
 async fn while_wechats_check_is_down_content_passes_or_not_as_the_route_says() {
     let effects = [
-        (Effect::Errcode(-1, None), 503, "wechat_unavailable"),
-        (Effect::Errcode(45009, None), 503, "wechat_unavailable"),
-        (Effect::Errcode(45011, None), 429, "rate_limited"),
-        (Effect::Errcode(44991, None), 429, "rate_limited"),
-        (Effect::Errcode(48001, None), 503, "wechat_misconfigured"),
-        (Effect::Errcode(61010, None), 503, "wechat_unavailable"),
-        (Effect::Cut(Cut::BeforeAnswer), 503, "wechat_unavailable"),
-        (Effect::HttpStatus(500), 502, "wechat_bad_answer"),
-        (Effect::Garble(Garble::Html), 502, "wechat_bad_answer"),
+        (Effect::Errcode(-1, None), 503, "wechat_unavailable", true),
+        (Effect::Errcode(45009, None), 503, "wechat_unavailable", true),
+        (Effect::Errcode(45011, None), 429, "rate_limited", false),
+        (Effect::Errcode(44991, None), 429, "rate_limited", false),
+        (Effect::Errcode(48001, None), 503, "wechat_misconfigured", false),
+        (Effect::Errcode(61010, None), 503, "wechat_unavailable", true),
+        (Effect::Cut(Cut::BeforeAnswer), 503, "wechat_unavailable", true),
+        (Effect::HttpStatus(500), 502, "wechat_bad_answer", true),
+        (Effect::Garble(Garble::Html), 502, "wechat_bad_answer", true),
+        (Effect::Errcode(99999, None), 502, "wechat_bad_answer", false),
     ];
     for rules in ["", r#", on_check_outage = "deny""#, r#", on_check_outage = "allow""#] {
         let allows = rules.contains("allow");
@@ -93,7 +94,8 @@ async fn while_wechats_check_is_down_content_passes_or_not_as_the_route_says() {
             (TEXT_CHECK, (NICK_NAME, b"alice".as_slice())),
             (IMAGE_CHECK, (AVATAR, image.as_slice())),
         ] {
-            for (effect, status, code) in &effects {
+            for (effect, status, code, is_outage) in &effects {
+                let allows = allows && *is_outage;
                 gateway.wechat.plays_fault(Fault::new(api, effect.clone()));
                 let before = gateway.upstream.requests().len();
                 let answer = send(&gateway, &token, form(&[part])).await;
