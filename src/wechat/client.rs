@@ -13,9 +13,11 @@ mod msg_sec_check;
 mod multipart;
 mod phone_number;
 mod reset_user_session_key;
+mod settings;
+mod signed;
 mod stable_token;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::Uri;
@@ -28,6 +30,7 @@ pub use code2session::Login;
 pub use img_sec_check::{ImageType, MAX_IMAGE};
 pub use media_check_async::Scene;
 pub use msg_sec_check::{Suggest, Text};
+pub use settings::Settings;
 pub use stable_token::{Grant, Mode};
 
 use super::errcode::{self, Api};
@@ -37,33 +40,6 @@ use crate::refusal::{Reason, Refusal};
 const MAX_ANSWER: usize = 64 << 10;
 /// A connection that WeChat's side may have dropped is not worth the try.
 const POOL_IDLE: Duration = Duration::from_secs(55);
-
-/// The `[wechat]` table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Where WeChat is, without a path. Plain http only on loopback.
-    pub base_url: Uri,
-    /// Where to turn when `base_url` cannot be connected to.
-    pub fallback_url: Option<Uri>,
-    /// To set up a connection.
-    pub connect_timeout: Duration,
-    /// A whole call.
-    pub timeout: Duration,
-    /// A forward proxy with a fixed address, for WeChat's IP whitelist.
-    pub proxy: Option<Uri>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            base_url: Uri::from_static("https://api.weixin.qq.com"),
-            fallback_url: Some(Uri::from_static("https://api2.weixin.qq.com")),
-            connect_timeout: Duration::from_secs(1),
-            timeout: Duration::from_secs(3),
-            proxy: None,
-        }
-    }
-}
 
 /// The way to WeChat.
 #[derive(Clone, Debug)]
@@ -164,7 +140,6 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, NotBuilt> {
         let mut http = reqwest::Client::builder()
             .connect_timeout(settings.connect_timeout)
-            .timeout(settings.timeout)
             .pool_idle_timeout(POOL_IDLE)
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -183,7 +158,7 @@ impl Client {
 
     /// How long a call may take, the turn to the fallback address included.
     pub fn longest_call(&self) -> Duration {
-        2 * self.settings.timeout
+        self.settings.timeout
     }
 
     /// Makes the call and gives the JSON of the answer, which holds no errcode other than 0.
@@ -194,16 +169,18 @@ impl Client {
     /// The same with the text of the answer, where it matters as WeChat wrote it.
     pub(super) async fn call_for_text(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
         let body = call.body.encode();
-        let answer = match self.send(&self.settings.base_url, call, &body).await {
+        // One for both addresses: what the first one cost, the second one does not have.
+        let deadline = Instant::now() + self.settings.timeout;
+        let answer = match self.send(&self.settings.base_url, call, &body, deadline).await {
             Err(Lost::NotConnected(what)) => match &self.settings.fallback_url {
-                Some(fallback) => {
+                Some(fallback) if Instant::now() < deadline => {
                     warn!(
                         "WeChat cannot be connected to at {} ({what}); turning to {fallback}",
                         self.settings.base_url
                     );
-                    self.send(fallback, call, &body).await
+                    self.send(fallback, call, &body, deadline).await
                 }
-                None => Err(Lost::NotConnected(what)),
+                _ => Err(Lost::NotConnected(what)),
             },
             answer => answer,
         };
@@ -219,6 +196,7 @@ impl Client {
         base: &Uri,
         call: &Call<'_>,
         body: &Option<(String, Bytes)>,
+        deadline: Instant,
     ) -> Result<Bytes, Lost> {
         let url = call.url(base);
         let request = match body {
@@ -229,7 +207,8 @@ impl Client {
                 .body(bytes.clone()),
             None => self.http.get(url),
         };
-        let mut response = request.send().await.map_err(Lost::from)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut response = request.timeout(left).send().await.map_err(Lost::from)?;
         if response.status() != http::StatusCode::OK {
             return Err(Lost::Useless("a status other than 200"));
         }

@@ -1,6 +1,6 @@
 //! checkSessionKey: whether a session key is still the user's valid one.
 
-use super::{Body, Call, Client, Failed};
+use super::{Client, Failed};
 use crate::secret::Secret;
 use crate::wechat::errcode::Api;
 use crate::wechat::session_key::SessionKey;
@@ -17,17 +17,7 @@ impl Client {
         openid: &OpenId,
         key: &SessionKey,
     ) -> Result<bool, Failed> {
-        let call = Call {
-            api: Api::CheckSession,
-            query: &[
-                ("access_token", token.expose()),
-                ("openid", openid.as_str()),
-                ("signature", &key.signature()),
-                ("sig_method", "hmac_sha256"),
-            ],
-            body: Body::None,
-        };
-        match self.call(&call).await {
+        match self.call_signed(Api::CheckSession, token, openid, key).await {
             Ok(_) => Ok(true),
             Err(failed) if failed.is(INVALID_SIGNATURE) => Ok(false),
             Err(failed) => Err(failed),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Body, Call, Client, Failed};
+use super::{Client, Failed};
 use crate::secret::Secret;
 use crate::wechat::errcode::Api;
 use crate::wechat::session_key::SessionKey;
@@ -16,17 +16,7 @@ impl Client {
         openid: &OpenId,
         key: &SessionKey,
     ) -> Result<SessionKey, Failed> {
-        let call = Call {
-            api: Api::ResetUserSessionKey,
-            query: &[
-                ("access_token", token.expose()),
-                ("openid", openid.as_str()),
-                ("signature", &key.signature()),
-                ("sig_method", "hmac_sha256"),
-            ],
-            body: Body::None,
-        };
-        let answer = self.call(&call).await?;
+        let answer = self.call_signed(Api::ResetUserSessionKey, token, openid, key).await?;
         read(&answer, openid).map_err(|what| Failed::unusable(Api::ResetUserSessionKey, what))
     }
 }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use wxgate::simulator::{Cut, Effect, Fault, Garble};
 
 use crate::raw::Answer;
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
-use crate::support::timed;
+use crate::support::{seconds, timed};
 use crate::upstream::{Reply, Upstream};
 
 const LOGIN: &str = "/sns/jscode2session";
@@ -147,6 +149,31 @@ async fn where_wechat_cannot_be_connected_to_the_fallback_is_asked_once() {
     let gateway = Gateway::with(Config::default().table("wechat", &base)).await;
     let answer = gateway.get(&format!("/wxLogin?code={}", gateway.wechat.code("alice"))).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "wechat_unavailable"));
+}
+
+/// REL-01: the time of a call is one for both addresses.
+#[tokio::test]
+async fn a_call_that_turns_to_the_fallback_ends_in_its_time_all_the_same() {
+    // A backlog that is full: whoever else connects waits.
+    let full = tokio::net::TcpSocket::new_v4().unwrap();
+    full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = full.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut held = Vec::new();
+    while let Ok(Ok(stream)) = timeout(seconds(1), TcpStream::connect(address)).await {
+        held.push(stream);
+    }
+    let silent = Upstream::start().await;
+    silent.on(LOGIN, Reply::silence());
+    let wechat = format!(
+        "base_url = \"http://{address}\"\nfallback_url = \"{}\"\nconnect_timeout = \"2s\"\ntimeout = \"3s\"",
+        silent.url()
+    );
+    let gateway = Gateway::with(Config::default().table("wechat", &wechat)).await;
+    let (answer, took) = timed(async { gateway.get("/wxLogin?code=0x").await }).await;
+    assert_eq!(answer.code(), "wechat_unavailable");
+    assert_eq!(silent.connections(), 1, "the fallback was asked");
+    assert!(took >= seconds(3) && took < seconds(4), "{took:?}");
 }
 
 #[tokio::test]
