@@ -7,6 +7,7 @@
 //! must not end it for the others, nor make a second one.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ const POLL: Duration = Duration::from_millis(50);
 const UNDER_WAY: &[u8] = b"under way";
 
 /// A login that WeChat has vouched for, with its session.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct LoggedIn {
     pub(super) appid: String,
     pub(super) openid: String,
@@ -50,6 +51,12 @@ pub struct LoggedIn {
     pub(super) expires: u64,
     /// Whether the gateway had never seen the user.
     pub(super) first_login: bool,
+}
+
+impl fmt::Debug for LoggedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoggedIn").field("appid", &self.appid).finish_non_exhaustive()
+    }
 }
 
 /// The exchanges of this gateway.
@@ -279,4 +286,26 @@ fn code_hash(app: &App, code: &Secret) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, &text).as_ref());
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions::answer::Answer;
+
+    #[test]
+    fn tokens_do_not_print() {
+        let logged_in = LoggedIn {
+            appid: "wx0123456789abcdef".to_owned(),
+            openid: "oABC".to_owned(),
+            unionid: None,
+            session: "hunter2".to_owned(),
+            token: "eyJhbGciOi".to_owned(),
+            expires: 1,
+            first_login: true,
+        };
+        let answer = Answer::json_text(r#"{"token":"eyJhbGciOi"}"#.to_owned());
+        let shown = format!("{logged_in:?} {answer:?}");
+        assert!(!shown.contains("eyJ") && !shown.contains("hunter2"), "{shown}");
+    }
 }
