@@ -67,6 +67,8 @@ pub struct Refusal {
     /// What happened, where, and what to do: for the operator's log, never for the client.
     /// It holds no secret and no bytes of the client's.
     pub note: Option<Cow<'static, str>>,
+    /// Whether the operator was told when it began: then it is not said again for each request.
+    pub said: bool,
 }
 
 impl Refusal {
@@ -114,7 +116,14 @@ impl Refusal {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self { reason, wechat_errcode: None, retry_after: None, allow: None, note: None }
+        Self {
+            reason,
+            wechat_errcode: None,
+            retry_after: None,
+            allow: None,
+            note: None,
+            said: false,
+        }
     }
 }
 

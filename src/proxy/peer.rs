@@ -26,7 +26,8 @@ pub(super) fn next(
     let tried: Option<&Target> = tried.as_ref().map(|lease| lease.as_ref());
     let lease = backend.upstream.pick(|| who(ctx), tried).map_err(|unavailable| {
         let note = format!("upstream {}: {unavailable}", settings.name);
-        Refusal::new(Reason::UpstreamUnavailable, note)
+        // The upstream says itself when its last server is given up, or its names do not resolve.
+        Refusal { said: true, ..Refusal::new(Reason::UpstreamUnavailable, note) }
     })?;
     ctx.attempts += 1;
     let mut peer = backend.peer(&lease, tunnel).ok_or_else(misrouted)?;

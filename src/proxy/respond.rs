@@ -60,7 +60,7 @@ pub(super) async fn refusal(session: &mut Session, ctx: &Context, refusal: Refus
 pub(super) fn report(ctx: &Context, refusal: &Refusal) {
     let request_id = ctx.request_id.to_str().unwrap_or_default();
     let route = ctx.route_name();
-    if refusal.reason.entry().operator {
+    if refusal.reason.entry().operator && !refusal.said {
         warn!(request_id, route, "{refusal}");
     } else {
         debug!(request_id, route, "{refusal}");

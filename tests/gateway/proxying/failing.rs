@@ -7,6 +7,7 @@ use reqwest::Method;
 use crate::raw::Answer;
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
+use crate::support::process::Process;
 use crate::support::timed;
 use crate::upstream::Reply;
 
@@ -168,4 +169,27 @@ async fn several_dead_connections_are_not_all_tried() {
     assert_problem(&gateway.get("/public/x").await, 502, "upstream_error");
     let tries = gateway.upstream.requests().len() - 5;
     assert_eq!(tries, 2, "retries = 1 is one more");
+}
+
+/// The state is said when it changes, not with every request that meets it.
+#[tokio::test]
+async fn an_upstream_that_is_down_does_not_fill_the_log() {
+    // Bound and not listening: connections are refused, and nobody else gets the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    let config =
+        Config::default().variable("UPSTREAM", url).variable("WECHAT", "http://127.0.0.1:1");
+    let mut gateway = Process::start(&config).await;
+    let request = "GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n";
+    for _ in 0..50 {
+        assert_eq!(crate::raw::Wire::ask(gateway.address, request).await.status, 503);
+    }
+    gateway.until_logged("none of its servers can be connected to").await;
+    let log = gateway.log();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    let counted = |text: &str| warnings.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(counted("it gets no requests until it can"), 1, "{warnings:#?}");
+    assert_eq!(counted("none of its servers"), 0, "{warnings:#?}");
+    assert!(warnings.len() < 10, "{warnings:#?}");
 }
