@@ -13,6 +13,7 @@ mod key;
 mod limits;
 mod problem;
 mod quantity;
+mod rate;
 mod reader;
 mod routes;
 mod secret;

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod lifecycle;
+pub mod rate;
 pub mod refusal;
 pub mod secret;
 pub mod telemetry;

@@ -4,4 +4,5 @@ pub mod admission;
 pub mod guard;
 pub mod limits;
 pub mod path;
+pub mod rate;
 pub mod route;

@@ -12,6 +12,7 @@ mod failure;
 mod login_answer;
 mod outgoing;
 mod peer;
+mod rate;
 mod read_ahead;
 mod respond;
 mod run_action;

@@ -9,6 +9,8 @@ mod damage;
 mod failure;
 mod keys;
 mod link;
+mod quiet;
+mod rate;
 mod scripts;
 pub mod settings;
 mod store;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use self::damage::Damage;
 use self::keys::Keys;
 use self::link::Link;
+use self::rate::SharedRates;
 use self::scripts::Scripts;
 pub use self::settings::Settings;
 use crate::clock::Clock;
@@ -31,6 +34,7 @@ pub struct RedisStore {
     scripts: Scripts,
     clock: Clock,
     damaged: Damage,
+    rates: SharedRates,
 }
 
 impl RedisStore {
@@ -45,7 +49,14 @@ impl RedisStore {
         invalidations.live(false);
         let keys = Keys::new(settings.key_prefix.clone());
         let link = Link::start(settings, clock.clone(), invalidations, keys.sessions());
-        Self { link, keys, scripts: Scripts::new(), clock, damaged: Damage::default() }
+        Self {
+            link,
+            keys,
+            scripts: Scripts::new(),
+            clock,
+            damaged: Damage::default(),
+            rates: SharedRates::default(),
+        }
     }
 
     /// Values found so far that could not be read: for metrics.

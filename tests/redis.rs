@@ -31,6 +31,8 @@ mod invalidations;
 mod meanings;
 #[path = "redis/outages.rs"]
 mod outages;
+#[path = "redis/rates.rs"]
+mod rates;
 #[path = "redis/warnings.rs"]
 mod warnings;
 

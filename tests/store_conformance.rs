@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use wxgate::clock::Clock;
+use wxgate::rate::Quota;
 use wxgate::redis::{RedisStore, Settings};
 use wxgate::session::memory::MemoryStore;
 use wxgate::session::record::{Session, SessionId};
@@ -166,6 +167,9 @@ on_every_store! {
     one_of_many_replaces_a_value
     one_of_many_removes_a_value
     every_count_counts
+    a_limit_lets_a_burst_through_and_then_its_rate
+    limits_do_not_share_what_they_let_through
+    many_take_no_more_than_there_is
     changes_that_race_an_end_do_not_undo_it
     logins_that_race_the_end_of_all_are_ended_or_listed
     logins_at_once_are_all_listed
@@ -503,6 +507,41 @@ async fn every_count_counts(subject: &Subject) {
     });
     let counts: HashSet<u64> = join_all(counts).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(counts, (1..=50).collect());
+}
+
+async fn a_limit_lets_a_burst_through_and_then_its_rate(subject: &Subject) {
+    let (store, key) = (&subject.store, key(Kind::Rate));
+    let quota = Quota::new(1, SECOND, 3);
+    let start = std::time::Instant::now();
+    for _ in 0..3 {
+        store.take(&key, &quota).await.unwrap();
+    }
+    let Err(exceeded) = store.take(&key, &quota).await else {
+        assert!(start.elapsed() >= SECOND, "more than a burst at once");
+        return;
+    };
+    assert!(exceeded.wait <= SECOND, "{exceeded:?}");
+    assert!(exceeded.wait + start.elapsed() >= SECOND, "{exceeded:?}");
+    subject.runs_out(SECOND, async || store.take(&key, &quota).await.is_err()).await;
+}
+
+async fn limits_do_not_share_what_they_let_through(subject: &Subject) {
+    let quota = Quota::new(1, DAY, 1);
+    let keys = [Key::new(Kind::Rate, &[b"a"]), Key::new(Kind::Rate, &[b"a", b""]), key(Kind::Rate)];
+    for key in &keys {
+        subject.store.take(key, &quota).await.unwrap();
+    }
+    for key in &keys {
+        assert!(subject.store.take(key, &quota).await.unwrap_err().wait > DAY / 2);
+    }
+}
+
+async fn many_take_no_more_than_there_is(subject: &Subject) {
+    let passed = yes_of_fifty(|_| {
+        let store = Arc::clone(&subject.store);
+        async move { store.take(&key(Kind::Rate), &Quota::new(7, DAY, 7)).await.is_ok() }
+    });
+    assert_eq!(passed.await, 7);
 }
 
 async fn changes_that_race_an_end_do_not_undo_it(subject: &Subject) {

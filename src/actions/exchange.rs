@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
+use crate::policy::rate::{self, LoginRate};
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
 use crate::session::Sessions;
@@ -76,6 +78,7 @@ struct Parts {
     sealer: Arc<Sealer>,
     rings: Arc<KeyRings>,
     tokens: Arc<AccessTokens>,
+    rate: LoginRate,
 }
 
 impl LoggedIn {
@@ -104,8 +107,9 @@ impl Exchanges {
         sealer: Arc<Sealer>,
         rings: Arc<KeyRings>,
         tokens: Arc<AccessTokens>,
+        rate: LoginRate,
     ) -> Self {
-        let shared = Arc::new(Parts { client, sessions, store, sealer, rings, tokens });
+        let shared = Arc::new(Parts { client, sessions, store, sealer, rings, tokens, rate });
         Self { shared, under_way: Arc::default() }
     }
 
@@ -116,24 +120,33 @@ impl Exchanges {
         Self { under_way: before.under_way.clone(), ..self }
     }
 
-    /// The login of a code, by one exchange for all who bring it.
+    /// The login of a code, by one exchange for all who bring it. It counts once, for the `client` who
+    /// was the first.
     pub async fn log_in(
         self: &Arc<Self>,
         app: &Arc<App>,
         code: Secret,
+        client: IpAddr,
     ) -> Result<LoggedIn, Refusal> {
         let hash = code_hash(app, &code);
         let exchange = {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            under_way.entry(hash).or_insert_with(|| self.start(app.clone(), code, hash)).clone()
+            let start = || self.start(app.clone(), code, hash, client);
+            under_way.entry(hash).or_insert_with(start).clone()
         };
         exchange.await
     }
 
-    fn start(self: &Arc<Self>, app: Arc<App>, code: Secret, hash: [u8; 32]) -> Exchange {
+    fn start(
+        self: &Arc<Self>,
+        app: Arc<App>,
+        code: Secret,
+        hash: [u8; 32],
+        client: IpAddr,
+    ) -> Exchange {
         let exchanges = self.clone();
         let task = tokio::spawn(async move {
-            let outcome = exchanges.shared.once_over_replicas(&app, &code, hash).await;
+            let outcome = exchanges.shared.once_over_replicas(&app, &code, hash, client).await;
             exchanges.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
             outcome
         });
@@ -149,9 +162,14 @@ impl Parts {
         app: &Arc<App>,
         code: &Secret,
         hash: [u8; 32],
+        client: IpAddr,
     ) -> Result<LoggedIn, Refusal> {
         let key = Key::new(Kind::Exchange, &[&hash]);
         let Some(known) = self.store.put_if_absent(&key, UNDER_WAY, self.lease()).await? else {
+            if let Err(refusal) = self.count(app, client).await {
+                let _ = self.store.remove(&key, UNDER_WAY).await;
+                return Err(refusal);
+            }
             let exchanged = self.client.code2session(app, code).await;
             let outcome = match exchanged {
                 Ok(login) => self.admit(app, &login).await,
@@ -170,6 +188,19 @@ impl Parts {
             return Err(Refusal::new(Reason::WechatUnavailable, note));
         };
         self.recall(app, &hash, &outcome).await
+    }
+
+    /// Counts a code that WeChat is to be asked about. The address comes first, so that one that is over
+    /// its limit takes nothing of what the app has for all.
+    async fn count(&self, app: &App, client: IpAddr) -> Result<(), Refusal> {
+        let of_ip = self.store.take(&rate::login_key_of_ip(client), &self.rate.per_ip).await;
+        of_ip.map_err(|exceeded| {
+            rate::refused(exceeded, "too many logins from one address: per_ip of login_rate")
+        })?;
+        let of_app = self.store.take(&rate::login_key_of_app(&app.appid), &self.rate.per_app).await;
+        of_app.map_err(|exceeded| {
+            rate::refused(exceeded, "too many logins to one app: per_app of login_rate")
+        })
     }
 
     fn lease(&self) -> Duration {

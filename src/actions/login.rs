@@ -1,5 +1,6 @@
 //! `login`: a login code for a token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -68,11 +69,16 @@ impl Logins {
         Ok(fields.for_upstream(&[&FIELDS, tokens].concat(), &added))
     }
 
-    /// Logs in to one of these apps.
-    pub async fn log_in(&self, fields: &Fields, apps: &[Arc<App>]) -> Result<LoggedIn, Refusal> {
+    /// Logs in to one of these apps, from this address.
+    pub async fn log_in(
+        &self,
+        fields: &Fields,
+        apps: &[Arc<App>],
+        client: IpAddr,
+    ) -> Result<LoggedIn, Refusal> {
         let code = code(fields)?;
         let app = app(fields, apps)?;
-        self.exchanges.log_in(app, code).await
+        self.exchanges.log_in(app, code, client).await
     }
 
     /// The answer to a login, in the protocol in which it came. A Wafer client that sent its userinfo

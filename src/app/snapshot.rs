@@ -119,6 +119,7 @@ impl Snapshot {
             sealer.clone(),
             rings.clone(),
             tokens.clone(),
+            settings.limits.login_rate,
         )));
         let session = &settings.session;
         let checks =

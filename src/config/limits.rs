@@ -1,7 +1,7 @@
 //! `[limits]`.
 
 use super::problem::Complaint;
-use super::quantity::{RATE, rate};
+use super::rate;
 use super::section::Section;
 use crate::policy::limits::Limits;
 
@@ -14,7 +14,6 @@ const MOST_HEADER_SIZE: u64 = 1 << 20;
 
 pub(super) fn read(limits: &mut Section<'_>) -> Limits {
     let default = Limits::default();
-    limits.key("login_rate").later().table(login_rate).checked();
     let header_size = limits.key("header_size").size(LEAST_HEADER_SIZE);
     let header_size = header_size.check(|size| at_most(*size, MOST_HEADER_SIZE));
     let header_size = header_size.or(default.header_size as u64);
@@ -37,6 +36,7 @@ pub(super) fn read(limits: &mut Section<'_>) -> Limits {
         body_idle: limits.key("body_idle").timeout().or(default.body_idle),
         keepalive: limits.key("keepalive").timeout().or(default.keepalive),
         connections: limits.key("connections").integer(1, 10_000_000).or(default.connections),
+        login_rate: limits.key("login_rate").table(rate::of_logins).or(default.login_rate),
     }
 }
 
@@ -45,11 +45,4 @@ fn at_most(size: u64, most: u64) -> Result<(), Complaint> {
         true => Ok(()),
         false => Err(Complaint::new(format!("is too large; it must be {most}B or less"))),
     }
-}
-
-fn login_rate(rates: &mut Section<'_>) -> Option<()> {
-    rates.key("per_ip").parsed(&RATE, rate).checked();
-    rates.key("per_app").parsed(&RATE, rate).checked();
-    rates.key("burst").integer(1, 1_000_000).checked();
-    Some(())
 }

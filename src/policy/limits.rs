@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::rate::LoginRate;
+
 /// The `[limits]` table. Sizes are bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -21,6 +23,8 @@ pub struct Limits {
     pub keepalive: Duration,
     /// Connections at one time, over all listeners.
     pub connections: usize,
+    /// How many logins may reach WeChat.
+    pub login_rate: LoginRate,
 }
 
 impl Default for Limits {
@@ -34,6 +38,7 @@ impl Default for Limits {
             body_idle: Duration::from_secs(30),
             keepalive: Duration::from_secs(75),
             connections: 10_000,
+            login_rate: LoginRate::default(),
         }
     }
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::rate::RateLimit;
+
 pub use header_changes::HeaderChanges;
 pub use pattern::{BadPattern, Pattern};
 pub use profile::{OnCheckOutage, OnReview, ProfileRules};
@@ -49,6 +51,8 @@ pub struct Route {
     pub timeout: Option<Duration>,
     /// The largest request body in bytes, where it differs from `[limits]`.
     pub body_size: Option<u64>,
+    /// How many requests it takes, where that is bounded.
+    pub rate: Option<RateLimit>,
     /// Where in the upstream's JSON answer to a login the token is put (RFC 6901).
     pub token_at: Option<String>,
     /// What holds where the action is `profile`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use pingora_proxy::Session;
 
-use super::{Context, State};
+use super::{Context, State, rate};
 use crate::policy::admission;
 use crate::policy::route::{Auth, Route};
 use crate::refusal::{Reason, Refusal};
@@ -20,9 +20,9 @@ pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<()
         session.set_keepalive(None);
     }
     let route = admitted?;
-    let authenticated = authenticate(session, ctx, &state, &route).await;
-    ctx.route = Some(route);
-    authenticated
+    rate::before_authentication(ctx, &route).await?;
+    authenticate(session, ctx, &state, &route).await?;
+    rate::after_authentication(ctx, &route).await
 }
 
 fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc<Route>, Refusal> {
@@ -38,6 +38,7 @@ fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc
     let route = admitted.route.clone();
     ctx.rewritten_path = admitted.sent_path;
     ctx.body_limit = admitted.body_limit;
+    ctx.route = Some(route.clone());
     ctx.upstream = route.upstream.and_then(|position| state.upstreams.get(position).cloned());
     Ok(route)
 }

@@ -30,6 +30,7 @@ pub(super) struct Scripts {
     pub(super) remove_session_key: Script,
     pub(super) renew: Script,
     pub(super) replace: Script,
+    pub(super) take: Script,
     pub(super) update: Script,
 }
 
@@ -51,6 +52,7 @@ impl Scripts {
             remove_session_key: Script::new(REMOVE),
             renew: Script::new(include_str!("scripts/renew.lua")),
             replace: Script::new(include_str!("scripts/replace.lua")),
+            take: Script::new(include_str!("scripts/take.lua")),
             update: Script::new(include_str!("scripts/update.lua")),
         }
     }

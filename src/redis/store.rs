@@ -7,6 +7,7 @@ use redis::{Cmd, Pipeline};
 
 use super::RedisStore;
 use super::codec::{self, Damaged};
+use crate::rate::{Exceeded, Quota};
 use crate::session::record::{Session, SessionId};
 use crate::session::store::{Key, KeyId, RING, Store, StoredKey, Unavailable};
 use crate::wechat::user::User;
@@ -212,6 +213,10 @@ impl Store for RedisStore {
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable> {
         let key = self.keys.value(key);
         self.link.run(&self.scripts.increment.key(key).arg(milliseconds(ttl))).await
+    }
+
+    async fn take(&self, key: &Key, quota: &Quota) -> Result<(), Exceeded> {
+        self.take_from(key, quota).await
     }
 }
 

@@ -12,6 +12,7 @@ use self::expiring::Expiring;
 use super::record::{Session, SessionId};
 use super::store::{Key, KeyId, RING, Store, StoredKey, Unavailable};
 use crate::clock::Clock;
+use crate::rate::{self, Exceeded, Quota};
 use crate::wechat::user::User;
 
 /// Entries of each kind; beyond it the one that would run out first makes room. About 1 KiB each.
@@ -22,6 +23,7 @@ const CAPACITY: usize = 1 << 20;
 pub struct MemoryStore {
     clock: Clock,
     tables: Mutex<Tables>,
+    rates: rate::Table,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl MemoryStore {
             rings: Expiring::new(capacity),
             values: Expiring::new(capacity),
         };
-        Self { clock, tables: Mutex::new(tables) }
+        Self { clock, tables: Mutex::new(tables), rates: rate::Table::default() }
     }
 
     /// The tables without what has run out, and the time.
@@ -248,5 +250,9 @@ impl Store for MemoryStore {
             .map_or_else(|| (0, now + seconds(ttl)), |(value, until)| (count(value), until));
         tables.values.insert(key.clone(), (count + 1).to_be_bytes().to_vec(), until);
         Ok(count + 1)
+    }
+
+    async fn take(&self, key: &Key, quota: &Quota) -> Result<(), Exceeded> {
+        self.rates.take(key, quota, self.clock.nanoseconds())
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::record::{Session, SessionId};
+use crate::rate::{Exceeded, Quota};
 use crate::wechat::user::User;
 
 pub use settings::{EncryptionKey, Settings};
@@ -99,6 +100,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Adds one to a counter, which starts at nothing and is kept for `ttl` from its first count. Its
     /// value, as [`Store::get`] gives it, is the count in eight bytes, big-endian.
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable>;
+
+    /// Lets one more through a limit. It always knows: where what gateways share cannot be asked, a
+    /// limit of this process alone is better than an error, and than none.
+    async fn take(&self, key: &Key, quota: &Quota) -> Result<(), Exceeded>;
 }
 
 /// Who keeps copies of sessions, and is told when they may no longer be right. The calls come from
@@ -175,7 +180,7 @@ pub enum Kind {
     KeyFailures,
     /// A user who has logged in.
     KnownUser,
-    /// Requests in a window of a rate limit.
+    /// How far a limit is used up.
     Rate,
     /// Encrypted data that was opened before.
     Replay,

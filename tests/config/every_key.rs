@@ -154,7 +154,6 @@ fn what_comes_later_is_checked_and_refused() {
             "identity.assertion = { header = \"X-A\", ttl = \"5m\" }",
             "1:10: \"assertion\" in [identity]",
         ),
-        ("limits.login_rate = { per_ip = \"600/min\" }", "1:8: \"login_rate\" in [limits]"),
     ];
     let app =
         |line: &str| format!("[apps.b]\nappid = \"wx0000000000000000\"\nsecret = \"x\"\n{line}");
@@ -165,7 +164,6 @@ fn what_comes_later_is_checked_and_refused() {
             "4:1: \"push\" in [apps.b]",
         ),
         (app("api_security = { symmetric_sn = \"x\" }"), "4:1: \"api_security\" in [apps.b]"),
-        (route("rate = { per = \"openid\", limit = \"1/s\" }"), "4:1: \"rate\" in [[routes]]"),
         (route("cors = { origins = [\"https://a\"] }"), "4:1: \"cors\" in [[routes]]"),
         (route("action = \"push\""), "4:10: action: \"push\""),
         (route("action = \"authorize\""), "4:10: action: \"authorize\""),

@@ -182,3 +182,34 @@ fn routes_are_a_list() {
         ["1:1: routes: a table is no list of routes; begin each with [[routes]]"]
     );
 }
+
+#[test]
+fn rates_say_whose_and_how_many() {
+    let with = |line: &str| format!("upstream = \"shop\"\n{line}");
+    for (line, message) in [
+        (
+            "rate = { limit = \"1/s\" }",
+            r#""per" in [routes.rate] is missing; write "ip", "openid" or "app""#,
+        ),
+        (
+            "rate = { per = \"user\", limit = \"1/s\" }",
+            r#"per: "user" is none of the values; there are "ip", "openid", "app""#,
+        ),
+        (
+            "rate = { per = \"ip\" }",
+            r#""limit" in [routes.rate] is missing; write "100/s", "600/min" or "5000/h""#,
+        ),
+        (
+            "rate = { per = \"ip\", limit = \"0/s\" }",
+            r#"limit: "0/s" lets nothing through; write "100/s", "600/min" or "5000/h""#,
+        ),
+        (
+            "rate = { per = \"ip\", limit = \"1/s\", burst = 0 }",
+            "burst: 0 is not from 1 to 1000000",
+        ),
+    ] {
+        let found = problems(&format!("[[routes]]\npath = \"/x\"\n{}\n{SHOP}", with(line)));
+        let [found] = found.as_slice() else { panic!("{line}: {found:#?}") };
+        assert!(found.starts_with("4:") && found.ends_with(message), "{line}: {found}");
+    }
+}

@@ -31,6 +31,7 @@ mod origin;
 mod phone;
 mod profile;
 mod proxying;
+mod rate;
 mod reload;
 mod secrecy;
 mod shutdown;

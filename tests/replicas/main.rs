@@ -28,6 +28,7 @@ mod exchange;
 mod failover;
 mod logout_race;
 mod outages;
+mod rates;
 mod readiness;
 mod reload;
 mod sharing;

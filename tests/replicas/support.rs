@@ -70,6 +70,8 @@ pub(crate) fn on_within(url: &str, timeout: &str) -> Config {
         .encryption_keys(&[ENCRYPTION_KEY])
         .signing_keys(&[KEY])
         .key("identity", "claims = { user_id = \"X-User-Id\" }")
+        // One address stands for all the phones of a test.
+        .table("limits", "login_rate = { per_ip = \"10000/s\" , burst = 10000 }")
         .route(r#"path = "/bizLogin", action = "login", upstream = "shop""#)
         .route(r#"path = "/phone", action = "phone""#)
         .route(r#"path = "/open", action = "open-data""#)

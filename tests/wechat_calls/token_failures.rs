@@ -1,12 +1,14 @@
 //! Where WeChat gives no access_token: the client is told whose fault it is, the operator what to do,
 //! and WeChat is left alone for a while.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use wxgate::actions::exchange::Exchanges;
 use wxgate::actions::login::Logins;
+use wxgate::policy::rate::LoginRate;
 use wxgate::refusal::Reason;
 use wxgate::secret::Secret;
 use wxgate::session::key_ring::KeyRings;
@@ -165,12 +167,16 @@ async fn a_login_works_while_no_token_is_to_be_had() {
         wechat.sealer.clone(),
         Arc::new(rings),
         wechat.replica(),
+        LoginRate::default(),
     );
     let logins = Logins::new(Arc::new(exchanges), None, clock);
     let code = wechat.world().login(APPID, "alice").unwrap();
     let query = format!("code={code}");
     let fields = Logins::fields(Some(&query), &http::HeaderMap::new(), b"").unwrap();
-    logins.log_in(&fields, std::slice::from_ref(&wechat.app)).await.unwrap();
+    logins
+        .log_in(&fields, std::slice::from_ref(&wechat.app), Ipv4Addr::LOCALHOST.into())
+        .await
+        .unwrap();
 
     let calls = wechat.world().calls(None).unwrap();
     assert_eq!(calls.len(), 1);

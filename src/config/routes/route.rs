@@ -5,7 +5,7 @@ use http::Method;
 use super::{action, changes, profile};
 use crate::config::key::Read;
 use crate::config::problem::{Complaint, nearest_of};
-use crate::config::quantity::{RATE, rate};
+use crate::config::rate;
 use crate::config::reader::Place;
 use crate::config::section::Section;
 use crate::config::value::{Form, TEXT};
@@ -50,7 +50,12 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
     }
     let profile = profile::read(table, purpose.action);
     let body_size = table.key("body_size").size(1);
-    read_later_keys(table);
+    let rate = table.key("rate").table(rate::of_route);
+    let cors = |cors: &mut Section<'_>| {
+        cors.key("origins").list(&TEXT, |_| Ok(())).checked();
+        Some(())
+    };
+    table.key("cors").later().table(cors).checked();
 
     let place = path.place();
     if host.is_wrong() || methods.is_wrong() {
@@ -70,6 +75,7 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
         connect_timeout: connect_timeout.optional(),
         timeout: timeout.optional(),
         body_size: body_size.optional(),
+        rate: rate.optional(),
         token_at: token_at.optional(),
         profile,
     };
@@ -144,18 +150,4 @@ fn pointer(text: &str) -> Result<String, Complaint> {
         true => Ok(text.to_owned()),
         false => Err(POINTER.missed()),
     }
-}
-
-fn read_later_keys(table: &mut Section<'_>) {
-    let limit = |limit: &mut Section<'_>| {
-        limit.key("per").text().checked();
-        limit.key("limit").parsed(&RATE, rate).checked();
-        Some(())
-    };
-    table.key("rate").later().table(limit).checked();
-    let cors = |cors: &mut Section<'_>| {
-        cors.key("origins").list(&TEXT, |_| Ok(())).checked();
-        Some(())
-    };
-    table.key("cors").later().table(cors).checked();
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wxgate::actions::exchange::Exchanges;
 use wxgate::clock::Clock;
+use wxgate::policy::rate::LoginRate;
 use wxgate::secret::Secret;
 use wxgate::session::Sessions;
 use wxgate::session::access_token::AccessTokens;
@@ -40,7 +41,10 @@ async fn the_session_key_stands_sealed_in_the_store_with_its_slashes_right() {
     let mut slashes = 0;
     for number in 0..20 {
         let name = number.to_string();
-        exchanges.log_in(&app, Secret::new(wechat.code(&name))).await.unwrap();
+        exchanges
+            .log_in(&app, Secret::new(wechat.code(&name)), std::net::Ipv4Addr::LOCALHOST.into())
+            .await
+            .unwrap();
         let openid = wechat.openid(&name);
         let (appid, owner) = (app.appid.clone(), [APPID.as_bytes(), openid.as_bytes()]);
         let user = User { appid, openid: OpenId::parse(&openid).unwrap() };
@@ -84,5 +88,5 @@ fn exchanges(
     let client = Client::new(settings).unwrap();
     let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));
     let tokens = AccessTokens::new(client.clone(), store.clone(), sealer.clone(), clock);
-    Arc::new(Exchanges::new(client, sessions, store, sealer, rings, tokens))
+    Arc::new(Exchanges::new(client, sessions, store, sealer, rings, tokens, LoginRate::default()))
 }

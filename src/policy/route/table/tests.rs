@@ -17,6 +17,7 @@ fn route(path: &str) -> Route {
         connect_timeout: None,
         timeout: None,
         body_size: None,
+        rate: None,
         token_at: None,
         profile: Default::default(),
     }
