@@ -7,6 +7,7 @@ mod avatar_later;
 mod backend;
 mod context;
 mod cookie_crumbs;
+mod cors;
 pub mod explain;
 mod failure;
 mod login_answer;
@@ -38,6 +39,7 @@ pub use backend::Backend;
 pub use context::Context;
 pub use state::State;
 
+use self::admission::Admitted;
 use crate::policy::route::Action;
 use crate::refusal::Reason;
 
@@ -77,10 +79,14 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
         cookie_crumbs::join(session.req_header_mut());
         let outcome = match admission::admit(session, ctx).await {
-            Ok(()) if ctx.action() == Action::Proxy => {
+            Ok(Admitted::Preflight) => {
+                cors::answer_preflight(session, ctx).await?;
+                return Ok(true);
+            }
+            Ok(Admitted::Request) if ctx.action() == Action::Proxy => {
                 read_ahead::small_body(session, ctx).await.map(|()| None)
             }
-            Ok(()) => run_action::run(session, ctx).await,
+            Ok(Admitted::Request) => run_action::run(session, ctx).await,
             Err(refusal) => Err(refusal),
         };
         match outcome {

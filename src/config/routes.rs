@@ -2,6 +2,7 @@
 
 mod action;
 mod changes;
+mod cors;
 mod profile;
 mod route;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 
+use super::cors;
 use super::guard::{self, split_port};
 use super::limits::Limits;
 use super::path;
@@ -23,6 +24,8 @@ pub struct Admitted<'a> {
     pub sent_path: Option<String>,
     /// The largest body in bytes.
     pub body_limit: u64,
+    /// Whether it is a browser's question about a request of the route, which the gateway answers.
+    pub preflight: bool,
 }
 
 /// Admits the head of a request with this target to its route, or refuses it.
@@ -40,7 +43,13 @@ pub fn admit<'a>(
     let raw_path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     let path = path::canonical(raw_path)
         .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
-    let route = match routes.find(&path, host_name(host), &head.method) {
+    let host = host_name(host);
+    let preflighted = preflighted(head, &path, host, routes);
+    if let Some(route) = preflighted {
+        let body_limit = limits.body_size;
+        return Ok(Admitted { route, path, sent_path: None, body_limit, preflight: true });
+    }
+    let route = match routes.find(&path, host, &head.method) {
         Outcome::Found(route) => route,
         Outcome::MethodNotAllowed(methods) => {
             let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
@@ -49,12 +58,11 @@ pub fn admit<'a>(
         Outcome::NotFound => return Err(Reason::NoRoute.into()),
     };
     let body_limit = route.body_size.unwrap_or(limits.body_size);
-    check_declared_body(head, body_limit)?;
     let sent_path = match &route.rewrite {
         Some(rewrite) => Some(rewrite.apply(&path)),
         None => (*path.as_bytes() != *raw_path).then(|| path.to_string()),
     };
-    Ok(Admitted { route, path, sent_path, body_limit })
+    Ok(Admitted { route, path, sent_path, body_limit, preflight: false })
 }
 
 /// The name in a Host: without its port, and without the dot that says that it is whole.
@@ -63,7 +71,26 @@ pub fn host_name(host: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-fn check_declared_body(head: &Parts, limit: u64) -> Result<(), Refusal> {
+/// The route that a preflight asks about, where it has `cors`. Any other OPTIONS is a request like others.
+fn preflighted<'a>(
+    head: &Parts,
+    path: &str,
+    host: &str,
+    routes: &'a Table,
+) -> Option<&'a Arc<Route>> {
+    let method = cors::preflighted(&head.method, &head.headers)?;
+    match routes.find(path, host, method) {
+        Outcome::Found(route) if route.cors.is_some() => Some(route),
+        _ => None,
+    }
+}
+
+/// Refuses a body that says itself that it is too large.
+///
+/// # Errors
+///
+/// That it is.
+pub fn check_declared_body(head: &Parts, limit: u64) -> Result<(), Refusal> {
     let declared = head.headers.get(http::header::CONTENT_LENGTH);
     let declared = declared.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit) {

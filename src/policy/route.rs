@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::cors::Cors;
 use super::rate::RateLimit;
 
 pub use header_changes::HeaderChanges;
@@ -53,6 +54,8 @@ pub struct Route {
     pub body_size: Option<u64>,
     /// How many requests it takes, where that is bounded.
     pub rate: Option<RateLimit>,
+    /// Which pages of browsers may call it.
+    pub cors: Option<Cors>,
     /// Where in the upstream's JSON answer to a login the token is put (RFC 6901).
     pub token_at: Option<String>,
     /// What holds where the action is `profile`.

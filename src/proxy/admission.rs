@@ -11,21 +11,35 @@ use crate::policy::route::{Auth, Route};
 use crate::refusal::{Reason, Refusal};
 use crate::session::bearer::{self, Bearer};
 
+/// What was let in.
+pub(super) enum Admitted {
+    /// A request of the route, by who may make it.
+    Request,
+    /// A browser's question about a request of the route (CORS), which the gateway answers.
+    Preflight,
+}
+
 /// Admits a request to its route, or refuses it. What was found out is left in the context.
-pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<(), Refusal> {
+pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<Admitted, Refusal> {
     let state = ctx.state.clone();
     let admitted = check_head(session, ctx, &state);
     if admitted.as_ref().is_err_and(|refusal| refusal.reason == Reason::BadRequest) {
         // Whoever sends what can be read in two ways gets no second request on this connection.
         session.set_keepalive(None);
     }
-    let route = admitted?;
+    let Some(route) = admitted? else { return Ok(Admitted::Preflight) };
     rate::before_authentication(ctx, &route).await?;
     authenticate(session, ctx, &state, &route).await?;
-    rate::after_authentication(ctx, &route).await
+    rate::after_authentication(ctx, &route).await?;
+    Ok(Admitted::Request)
 }
 
-fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc<Route>, Refusal> {
+/// The route of a request; none for a preflight.
+fn check_head(
+    session: &Session,
+    ctx: &mut Context,
+    state: &State,
+) -> Result<Option<Arc<Route>>, Refusal> {
     let request = session.req_header();
     let head: &Parts = request.as_ref();
     let peer = session.client_addr().and_then(|address| address.as_inet()).map(|inet| inet.ip());
@@ -38,9 +52,14 @@ fn check_head(session: &Session, ctx: &mut Context, state: &State) -> Result<Arc
     let route = admitted.route.clone();
     ctx.rewritten_path = admitted.sent_path;
     ctx.body_limit = admitted.body_limit;
+    ctx.granted_origin = route.cors.as_ref().and_then(|cors| cors.granted(&head.headers));
     ctx.route = Some(route.clone());
     ctx.upstream = route.upstream.and_then(|position| state.upstreams.get(position).cloned());
-    Ok(route)
+    if admitted.preflight {
+        return Ok(None);
+    }
+    admission::check_declared_body(head, ctx.body_limit)?;
+    Ok(Some(route))
 }
 
 async fn authenticate(

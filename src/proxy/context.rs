@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
 use super::{Backend, State};
+use crate::policy::cors::Cors;
 use crate::policy::route::{Action, Route};
 use crate::session::{Caller, TokenSource};
 use crate::upstream::Lease;
@@ -21,6 +22,8 @@ pub struct Context {
     pub(super) request_id: HeaderValue,
     pub(super) client: IpAddr,
     pub(super) route: Option<Arc<Route>>,
+    /// The origin of the page that calls, where the route's `cors` lets it.
+    pub(super) granted_origin: Option<HeaderValue>,
     /// The canonical path, where the client wrote another.
     pub(super) rewritten_path: Option<String>,
     /// Who the caller is; nobody on a route that does not ask.
@@ -80,6 +83,7 @@ impl Context {
             request_id: HeaderValue::from_static("-"),
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             route: None,
+            granted_origin: None,
             rewritten_path: None,
             live: None,
             tokens_at: Vec::new(),
@@ -97,6 +101,10 @@ impl Context {
 
     pub(super) fn action(&self) -> Action {
         self.route.as_ref().map_or(Action::Proxy, |route| route.action)
+    }
+
+    pub(super) fn cors(&self) -> Option<&Cors> {
+        self.route.as_ref()?.cors.as_ref()
     }
 
     /// The route's path as the configuration has it: safe to log, and of a fixed number.

@@ -77,6 +77,8 @@ pub struct Decision {
     pub body_limit: u64,
     /// What the upstream gets, where there is one.
     pub forwarded: Option<Forwarded>,
+    /// Whether it is a browser's question about a request of the route, which the gateway answers.
+    pub preflight: bool,
 }
 
 /// What there is of a token.
@@ -139,6 +141,12 @@ impl Rules {
         let target = request.raw_path();
         let admitted = admission::admit(head, target, &self.limits, &self.routes)?;
         let route = admitted.route.clone();
+        if admitted.preflight {
+            let token = Token::Ignored;
+            let body_limit = admitted.body_limit;
+            return Ok(Decision { route, token, body_limit, forwarded: None, preflight: true });
+        }
+        admission::check_declared_body(head, admitted.body_limit)?;
         let (token, tokens_at) = self.authenticate(head, &route, question.now)?;
         let forwarded = route.upstream.and_then(|position| {
             let path = admitted.sent_path.as_deref();
@@ -150,7 +158,8 @@ impl Rules {
                 (tokens_at.as_slice(), app, question.peer)
             })
         });
-        Ok(Decision { token, body_limit: admitted.body_limit, forwarded, route })
+        let body_limit = admitted.body_limit;
+        Ok(Decision { token, body_limit, forwarded, route, preflight: false })
     }
 
     /// The part of authentication that asks nobody: the place of the token and its signature.

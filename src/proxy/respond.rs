@@ -11,7 +11,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use tracing::{debug, warn};
 
-use super::Context;
+use super::{Context, cors};
 use crate::actions::answer::Answer;
 use crate::policy::limits::{ACTION_BODY_SIZE, LINGER};
 use crate::policy::route::HeaderChanges;
@@ -68,13 +68,25 @@ pub(super) fn report(ctx: &Context, refusal: &Refusal) {
 }
 
 fn head(status: u16, ctx: &Context) -> Result<ResponseHeader> {
+    let mut header = bare_head(status, ctx)?;
+    cors::write(&mut header, ctx)?;
+    Ok(header)
+}
+
+/// The head of an answer of the gateway's own, which says nothing to pages yet.
+pub(super) fn bare_head(status: u16, ctx: &Context) -> Result<ResponseHeader> {
     let mut header = ResponseHeader::build(status, Some(8))?;
     header.insert_header(CACHE_CONTROL, "no-store")?;
     header.insert_header("X-Request-Id", ctx.request_id.clone())?;
     Ok(header)
 }
 
-async fn write(session: &mut Session, header: ResponseHeader, body: String) -> Result<()> {
+/// Writes an answer of the gateway's own.
+pub(super) async fn write(
+    session: &mut Session,
+    header: ResponseHeader,
+    body: String,
+) -> Result<()> {
     let closing = settle_unread_body(session);
     let no_body = body.is_empty() || session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(header), no_body).await?;
@@ -133,5 +145,6 @@ pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context
     if let Some(login) = &ctx.login {
         login.write_headers(response)?;
     }
+    cors::write(response, ctx)?;
     response.insert_header("X-Request-Id", ctx.request_id.clone())
 }

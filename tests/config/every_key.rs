@@ -164,7 +164,6 @@ fn what_comes_later_is_checked_and_refused() {
             "4:1: \"push\" in [apps.b]",
         ),
         (app("api_security = { symmetric_sn = \"x\" }"), "4:1: \"api_security\" in [apps.b]"),
-        (route("cors = { origins = [\"https://a\"] }"), "4:1: \"cors\" in [[routes]]"),
         (route("action = \"push\""), "4:10: action: \"push\""),
         (route("action = \"authorize\""), "4:10: action: \"authorize\""),
     ];

@@ -213,3 +213,51 @@ fn rates_say_whose_and_how_many() {
         assert!(found.starts_with("4:") && found.ends_with(message), "{line}: {found}");
     }
 }
+
+#[test]
+fn origins_are_what_browsers_write() {
+    const WRITE: &str = r#"write "https://shop.example.com", with the port where it is not the scheme's own, or "*""#;
+    let is_none = |text: &str| format!("origins: \"{text}\" is no origin of a page; {WRITE}");
+    let other = |text: &str, written: &str| {
+        format!("origins: \"{text}\" is not how browsers write it; write \"{written}\"")
+    };
+    let cases = [
+        (r#"["null"]"#, is_none("null")),
+        (r#"["h5.example.com"]"#, is_none("h5.example.com")),
+        (r#"["ftp://a.example"]"#, is_none("ftp://a.example")),
+        (r#"["https://*.example.com"]"#, is_none("https://*.example.com")),
+        (r#"["https://A.example"]"#, other("https://A.example", "https://a.example")),
+        (r#"["https://a.example/"]"#, other("https://a.example/", "https://a.example")),
+        (r#"["https://a.example:443"]"#, other("https://a.example:443", "https://a.example")),
+        (
+            r#"["https://a.example/x"]"#,
+            format!("origins: \"https://a.example/x\" must end after the host and port; {WRITE}"),
+        ),
+        (
+            r#"["*", "https://a.example"]"#,
+            "origins: an array \"*\" is every origin; leave the others out".to_owned(),
+        ),
+        (
+            r#"["*"], credentials = true"#,
+            "credentials: true would let every page act with its visitor's cookies; name the origins"
+                .to_owned(),
+        ),
+        (
+            r#"["*"], headers = ["*"]"#,
+            "headers: \"*\" is no header name; write a name like \"X-User-Id\"".to_owned(),
+        ),
+    ];
+    for (origins, message) in cases {
+        let line = format!("upstream = \"shop\"\ncors = {{ origins = {origins} }}");
+        let found = problems(&format!("[[routes]]\npath = \"/x\"\n{line}\n{SHOP}"));
+        let [found] = found.as_slice() else { panic!("{origins}: {found:#?}") };
+        assert!(
+            found.starts_with("4:") && found.ends_with(&message),
+            "{origins}: {found}\n{message}"
+        );
+    }
+    let fine = r#"["https://a.example", "http://localhost:5173", "https://[::1]:8443"]"#;
+    settings(&format!(
+        "[[routes]]\npath = \"/x\"\nupstream = \"shop\"\ncors = {{ origins = {fine} }}\n{SHOP}"
+    ));
+}

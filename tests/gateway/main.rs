@@ -21,6 +21,7 @@ mod upstream;
 
 mod cloud_run;
 mod configuration;
+mod cors;
 mod front_end;
 mod http2;
 mod identity;

@@ -53,6 +53,10 @@ impl Report {
     }
 
     fn decision(&mut self, decision: &Decision, explained: &Explained<'_>) {
+        if decision.preflight {
+            self.line("answer", "the gateway's own: 204 to a preflight of a page, without a token");
+            return;
+        }
         self.token(decision, explained);
         self.line("body", &format!("at most {}", size(decision.body_limit)));
         let action = decision.route.action;

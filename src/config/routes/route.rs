@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{action, changes, profile};
+use super::{action, changes, cors, profile};
 use crate::config::key::Read;
 use crate::config::problem::{Complaint, nearest_of};
 use crate::config::rate;
@@ -51,11 +51,7 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
     let profile = profile::read(table, purpose.action);
     let body_size = table.key("body_size").size(1);
     let rate = table.key("rate").table(rate::of_route);
-    let cors = |cors: &mut Section<'_>| {
-        cors.key("origins").list(&TEXT, |_| Ok(())).checked();
-        Some(())
-    };
-    table.key("cors").later().table(cors).checked();
+    let cors = table.key("cors").table(cors::read);
 
     let place = path.place();
     if host.is_wrong() || methods.is_wrong() {
@@ -76,6 +72,7 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
         timeout: timeout.optional(),
         body_size: body_size.optional(),
         rate: rate.optional(),
+        cors: cors.optional(),
         token_at: token_at.optional(),
         profile,
     };

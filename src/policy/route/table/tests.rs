@@ -18,6 +18,7 @@ fn route(path: &str) -> Route {
         timeout: None,
         body_size: None,
         rate: None,
+        cors: None,
         token_at: None,
         profile: Default::default(),
     }
