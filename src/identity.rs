@@ -2,6 +2,7 @@
 
 pub mod forwarded;
 mod header_rules;
+pub mod trace_context;
 
 use std::collections::BTreeMap;
 

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::identity::trace_context::Traces;
+
 pub use door::Door;
 pub use head::check_whole;
 pub use sockets::{Listening, NotBound, listen};
@@ -28,6 +30,8 @@ pub struct Settings {
     pub workers: usize,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What is done with traces.
+    pub traces: Traces,
     /// HTTP/2 by its preface on plain listeners.
     pub h2c: bool,
     /// After SIGTERM: not ready, still accepting.

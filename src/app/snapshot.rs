@@ -138,6 +138,7 @@ impl Snapshot {
             identity: Identity::new(settings.identity.clone(), &settings.apps),
             apps,
             trusted_proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
+            traces: settings.server.traces,
             token_from: session.token_from.clone(),
             sessions,
             logins: Logins::new(exchanges.clone(), session.cookie.clone(), clock.clone()),

@@ -125,6 +125,7 @@ fn rules(settings: &Settings) -> Result<Rules, Failure> {
         identity: Identity::new(settings.identity.clone(), &settings.apps),
         claims: settings.identity.claims.keys().cloned().collect(),
         trusted_proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
+        traces: settings.server.traces,
         token_from: settings.session.token_from.clone(),
         tokens: Tokens::new(settings.session.signing_keys.clone()),
     })

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::problem::Complaint;
 use super::section::Section;
 use super::value::{Form, Item, LIST};
+use crate::identity::trace_context::Traces;
 use crate::listen::{Address, Listener, Settings};
 
 pub(super) const ADDRESS: Form = Form {
@@ -33,6 +34,7 @@ pub(super) fn read(server: &mut Section<'_>) -> Settings {
             .items(&LIST, network)
             .optional()
             .unwrap_or_default(),
+        traces: server.key("traceparent").choice(&Traces::NAMES).or(Traces::default()),
         h2c: server.key("h2c").boolean().or(true),
         lame_duck: server.key("lame_duck").duration().or(Duration::from_secs(5)),
         drain: server.key("drain").duration().or(Duration::from_secs(20)),

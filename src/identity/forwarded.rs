@@ -80,6 +80,11 @@ impl Origin<'_> {
         given.filter(fits).cloned().unwrap_or_else(new_request_id)
     }
 
+    /// The headers of the request where its peer is trusted.
+    pub fn believed(&self) -> Option<&HeaderMap> {
+        self.trusted.then_some(self.headers)
+    }
+
     /// Writes the headers.
     pub fn write(&self, client: IpAddr, request_id: &HeaderValue, headers: &mut HeaderMap) {
         let client_value = header_value(client.to_string());

@@ -30,8 +30,10 @@ const MESSAGE: [&str; 5] =
 
 /// Names that the gateway writes itself, or that would let the client change the method that the
 /// routes were asked about.
-const OWN: [&str; 6] = [
+const OWN: [&str; 8] = [
     "forwarded",
+    "traceparent",
+    "tracestate",
     "x-http-method",
     "x-http-method-override",
     "x-method-override",
@@ -76,7 +78,7 @@ impl HeaderRules {
 
     /// Whether only the gateway may set a header of this folded name.
     fn is_own(&self, name: &str) -> bool {
-        let likely = name.starts_with("x-") || name.starts_with('f');
+        let likely = name.starts_with("x-") || name.starts_with(['f', 't']);
         (likely && (OWN.contains(&name) || has_own_prefix(name))) || self.identity.contains(name)
     }
 }
@@ -122,6 +124,8 @@ mod tests {
             "X-Request-Id",
             "X-HTTP-Method-Override",
             "transfer_encoding",
+            "traceparent",
+            "Tracestate",
         ] {
             assert!(rules().removes(&name(text), &[]), "{text}");
             assert!(rules().removes(&name(text), &[name(text)]), "{text} even where it is listed");
@@ -156,9 +160,7 @@ mod tests {
 
     #[test]
     fn what_is_the_clients_own_passes() {
-        for text in
-            ["accept", "content-type", "cookie", "x-wxfoo", "x-trace", "traceparent", "from"]
-        {
+        for text in ["accept", "content-type", "cookie", "x-wxfoo", "x-trace", "trace", "from"] {
             assert!(!rules().removes(&name(text), &[]), "{text}");
         }
         assert!(rules().removes(&name("x_legacy"), &[]));

@@ -6,6 +6,7 @@ use http::request::Parts;
 use pingora_proxy::Session;
 
 use super::{Context, State, rate};
+use crate::identity::trace_context::Trace;
 use crate::policy::admission;
 use crate::policy::route::{Auth, Route};
 use crate::refusal::{Reason, Refusal};
@@ -47,6 +48,7 @@ fn check_head(
     let origin = state.trusted_proxies.origin(peer, tls, "", &head.headers);
     ctx.request_id = origin.request_id();
     ctx.client = state.trusted_proxies.client(&origin);
+    ctx.trace = Trace::of(state.traces, origin.believed());
 
     let admitted = admission::admit(head, request.raw_path(), &state.limits, &state.routes)?;
     let route = admitted.route.clone();

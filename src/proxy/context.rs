@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode};
 use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
 use super::{Backend, State};
+use crate::identity::trace_context::Trace;
 use crate::policy::cors::Cors;
 use crate::policy::route::{Action, Route};
 use crate::session::{Caller, TokenSource};
@@ -24,6 +25,8 @@ pub struct Context {
     pub(super) route: Option<Arc<Route>>,
     /// The origin of the page that calls, where the route's `cors` lets it.
     pub(super) granted_origin: Option<HeaderValue>,
+    /// The trace that the request is a part of.
+    pub(super) trace: Option<Trace>,
     /// The canonical path, where the client wrote another.
     pub(super) rewritten_path: Option<String>,
     /// Who the caller is; nobody on a route that does not ask.
@@ -84,6 +87,7 @@ impl Context {
             client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             route: None,
             granted_origin: None,
+            trace: None,
             rewritten_path: None,
             live: None,
             tokens_at: Vec::new(),

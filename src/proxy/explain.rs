@@ -13,6 +13,7 @@ use pingora_http::RequestHeader;
 use super::outgoing::{self, Outgoing};
 use super::{peer, run_action};
 use crate::identity::forwarded::TrustedProxies;
+use crate::identity::trace_context::{Trace, Traces};
 use crate::identity::{HOP_BY_HOP, HeaderRules, Identity, Subject};
 use crate::policy::admission::{self, host_name};
 use crate::policy::limits::Limits;
@@ -36,6 +37,7 @@ pub struct Rules {
     pub identity: Identity,
     pub claims: Vec<String>,
     pub trusted_proxies: TrustedProxies,
+    pub traces: Traces,
     pub token_from: Vec<TokenSource>,
     pub tokens: Tokens,
 }
@@ -224,6 +226,7 @@ impl Rules {
             app,
             claims: &claims,
         });
+        let trace = Trace::of(self.traces, origin.believed());
         let mut headers = without_hop_by_hop(client);
         Outgoing {
             rules: &self.header_rules,
@@ -235,6 +238,7 @@ impl Rules {
             client: self.trusted_proxies.client(&origin),
             origin,
             request_id: &request_id,
+            trace: trace.as_ref(),
             subject,
         }
         .write(&mut headers);

@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::identity::forwarded::Origin;
+use crate::identity::trace_context::Trace;
 use crate::identity::{HeaderRules, Identity, Subject};
 use crate::policy::route::HeaderChanges;
 use crate::session::TokenSource;
@@ -31,6 +32,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) origin: Origin<'a>,
     pub(super) client: IpAddr,
     pub(super) request_id: &'a HeaderValue,
+    pub(super) trace: Option<&'a Trace>,
     pub(super) subject: Option<Subject<'a>>,
 }
 
@@ -49,6 +51,9 @@ impl Outgoing<'_> {
             change(headers, changes);
         }
         self.origin.write(self.client, self.request_id, headers);
+        if let Some(trace) = self.trace {
+            trace.write(headers);
+        }
         if let Some(subject) = &self.subject {
             self.identity.write(subject, self.request_id, headers);
         }

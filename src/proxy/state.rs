@@ -8,6 +8,7 @@ use crate::actions::open_data::Opener;
 use crate::actions::phone::Phones;
 use crate::actions::profile::Profiles;
 use crate::identity::forwarded::TrustedProxies;
+use crate::identity::trace_context::Traces;
 use crate::identity::{HeaderRules, Identity};
 use crate::lifecycle::stopping::Stopping;
 use crate::policy::limits::Limits;
@@ -32,6 +33,8 @@ pub struct State {
     pub identity: Identity,
     /// Whose word is taken for where a request came from.
     pub trusted_proxies: TrustedProxies,
+    /// What is done with traces.
+    pub traces: Traces,
     /// Where a token may stand.
     pub token_from: Vec<TokenSource>,
     /// Who is logged in.

@@ -33,6 +33,7 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
         origin: origin(session, ctx),
         client: ctx.client,
         request_id: &ctx.request_id,
+        trace: ctx.trace.as_ref(),
         subject: ctx.live.as_ref().map(Subject::from),
     }
     .write(&mut parts.headers);

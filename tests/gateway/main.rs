@@ -37,5 +37,6 @@ mod reload;
 mod secrecy;
 mod shutdown;
 mod token;
+mod trace_context;
 mod wafer;
 mod with_upstream;
