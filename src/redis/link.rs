@@ -1,7 +1,7 @@
 //! The link to Redis: one connection for commands and one that hears of changes, made and watched
 //! together, so that what is heard is about what is read.
 //!
-//! A [`supervisor`] sets both up, asks after them every second, and sets them up anew on any doubt. Calls
+//! A [`supervisor`] sets both up, asks after them twice a second and more, and sets them up anew on any doubt. Calls
 //! take the connection that is there, and have a time limit of their own: a call never waits for a
 //! connection longer than for an answer.
 

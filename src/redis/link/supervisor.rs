@@ -17,7 +17,7 @@ use super::wire::{Doubt, Wire};
 use super::{Complaint, State};
 use crate::clock::Clock;
 
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_millis(400);
 /// A wire that lived this long was good; losing it is news, not one more failure.
 const GOOD: Duration = Duration::from_secs(3);
 /// How soon hearing of changes is tried again, by whether anything could be different then.
@@ -105,6 +105,9 @@ impl Supervisor {
             _ => FEED_RETRY,
         });
         tokio::pin!(retry);
+        let Self { connector, complaints, .. } = self;
+        let sentinels = connector.sentinels_differ(wire.primaries.clone());
+        tokio::pin!(sentinels);
         loop {
             let lost = async {
                 match &wire.feed {
@@ -117,7 +120,8 @@ impl Supervisor {
                 () = &mut retry, if deaf.is_some() => {
                     return Doubt::Feed(deaf.unwrap_or(Failure::TooOld));
                 }
-                Some(complaint) = self.complaints.recv() => {
+                failure = &mut sentinels => return Doubt::Feed(failure),
+                Some(complaint) = complaints.recv() => {
                     if complaint.connection != number {
                         continue;
                     }
@@ -128,7 +132,7 @@ impl Supervisor {
                 }
                 _ = heartbeat.tick() => {}
             }
-            if let Err(doubt) = self.connector.heartbeat(wire).await {
+            if let Err(doubt) = connector.heartbeat(wire).await {
                 return doubt;
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{ProtocolVersion, RedisResult, Value};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::super::failure::Failure;
 use super::super::settings::Server;
@@ -14,10 +14,11 @@ use super::connector::{Connector, Node, Role};
 use super::feed::Feed;
 use super::primaries::{Primaries, slots};
 
-/// How long an answer to a heartbeat may take.
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Every how many heartbeats the sentinels are asked whether they still mean the same primary.
-const SENTINELS_EVERY: usize = 5;
+/// How long an answer to a heartbeat may take. With the time between two of them it is below the second
+/// within which every gateway knows of a logout, whatever became of its link.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(400);
+/// How often the sentinels are asked whether they still mean the same primary.
+const SENTINELS_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Wire {
     pub(super) commands: Connection,
@@ -103,39 +104,51 @@ impl Connector {
         feed.map_err(Doubt::Feed)
     }
 
-    /// Whether every connection still reaches a primary, and they are still all primaries.
+    /// Whether every connection still reaches a primary, and a cluster still has the same ones.
     async fn ask_feed(
         &self,
         feed: &mut Feed,
         primaries: &Primaries,
         beat: usize,
     ) -> Result<(), Failure> {
+        let turn = beat % feed.connections.len().max(1);
+        let asked_for_slots = match &self.settings.server {
+            Server::Cluster(_) => feed.connections.get(turn).cloned(),
+            Server::Single(_) | Server::Unix(_) | Server::Sentinel { .. } => None,
+        };
+        let slots = async {
+            let Some((node, mut connection)) = asked_for_slots else { return Ok(()) };
+            let slots = timeout(HEARTBEAT_TIMEOUT, slots(&mut connection, &node)).await;
+            same(primaries, slots.unwrap_or(Err(Failure::Timeout(HEARTBEAT_TIMEOUT)))?)
+        };
         let asked = feed.connections.iter_mut().map(|(_, connection)| async {
             within(HEARTBEAT_TIMEOUT, hello(connection)).await?.be_primary()
         });
-        futures_util::future::try_join_all(asked).await?;
-        let now = match &self.settings.server {
-            Server::Single(_) | Server::Unix(_) => return Ok(()),
-            Server::Sentinel { .. } if !beat.is_multiple_of(SENTINELS_EVERY) => return Ok(()),
-            Server::Sentinel { .. } => match self.primaries(&primaries.nodes).await {
-                Ok(now) => now.nodes,
-                // A primary that answers is not doubted because nobody watches it.
-                Err(_) => return Ok(()),
-            },
-            Server::Cluster(_) => {
-                let turn = beat % feed.connections.len().max(1);
-                let Some((node, connection)) = feed.connections.get_mut(turn) else {
-                    return Ok(());
-                };
-                let slots = timeout(HEARTBEAT_TIMEOUT, slots(connection, node)).await;
-                slots.unwrap_or(Err(Failure::Timeout(HEARTBEAT_TIMEOUT)))?
-            }
-        };
-        if now == primaries.nodes {
-            Ok(())
-        } else {
-            Err(Failure::Lost("the primary is another one now".to_owned()))
+        // At once, for all of it has the time of one answer.
+        tokio::try_join!(futures_util::future::try_join_all(asked), slots).map(|_| ())
+    }
+
+    /// Waits until the sentinels mean another primary. Beside the heartbeats, which do not wait for it.
+    pub(super) async fn sentinels_differ(&self, primaries: Primaries) -> Failure {
+        if !matches!(self.settings.server, Server::Sentinel { .. }) {
+            return std::future::pending().await;
         }
+        loop {
+            sleep(SENTINELS_EVERY).await;
+            // A primary that answers is not doubted because nobody watches it.
+            let Ok(now) = self.primaries(&primaries.nodes).await else { continue };
+            if let Err(failure) = same(&primaries, now.nodes) {
+                return failure;
+            }
+        }
+    }
+}
+
+fn same(primaries: &Primaries, now: BTreeSet<Node>) -> Result<(), Failure> {
+    if now == primaries.nodes {
+        Ok(())
+    } else {
+        Err(Failure::Lost("the primary is another one now".to_owned()))
     }
 }
 
