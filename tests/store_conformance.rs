@@ -26,7 +26,7 @@ use wxgate::rate::Quota;
 use wxgate::redis::{RedisStore, Settings};
 use wxgate::session::memory::MemoryStore;
 use wxgate::session::record::{Session, SessionId};
-use wxgate::session::store::{Key, KeyId, Kind, RING, Store};
+use wxgate::session::store::{FAILURES, Key, KeyId, Kind, RING, Store, StoredKey};
 use wxgate::wechat::user::User;
 
 use self::listener::Listener;
@@ -156,6 +156,13 @@ on_every_store! {
     a_key_of_the_ring_moves_to_the_front
     a_key_leaves_the_ring
     rings_run_out
+    a_user_is_known_once_it_was_noted
+    all_that_is_known_of_a_user_is_kept_as_long_as_any_of_it
+    a_key_is_tried_no_more_often_than_it_may_fail
+    a_try_that_succeeded_is_not_counted
+    a_key_stays_burnt
+    tries_that_never_end_burn_a_key
+    tries_at_once_are_all_counted
     a_value_is_what_was_put
     a_value_runs_out
     a_value_is_put_only_where_there_is_none
@@ -360,7 +367,7 @@ async fn a_key_of_the_ring_moves_to_the_front(subject: &Subject) {
     add(subject, &one, [1]).await;
     assert_eq!(ring(subject, &one).await, [1, 3, 2]);
     // What it holds is what was added last.
-    let newer = wxgate::session::store::StoredKey { sealed: vec![7; 300], ..stored_key(3) };
+    let newer = StoredKey { sealed: vec![7; 300], ..stored_key(3) };
     subject.store.add_session_key(&one, newer.clone(), DAY).await.unwrap();
     assert_eq!(subject.store.session_keys(&one).await.unwrap()[0], newer);
 }
@@ -381,11 +388,129 @@ async fn a_key_leaves_the_ring(subject: &Subject) {
 
 async fn rings_run_out(subject: &Subject) {
     let one = user("o1");
-    add(subject, &one, [1]).await;
-    subject.store.add_session_key(&one, stored_key(2), SECOND).await.unwrap();
+    for number in [1, 2] {
+        subject.store.add_session_key(&one, stored_key(number), SECOND).await.unwrap();
+    }
     subject.store.remove_session_key(&one, &KeyId([1; 16])).await.unwrap();
     assert_eq!(ring(subject, &one).await, [2]);
     subject.runs_out(SECOND, async || !ring(subject, &one).await.is_empty()).await;
+}
+
+async fn a_user_is_known_once_it_was_noted(subject: &Subject) {
+    let (one, other) = (user("o1"), user("o2"));
+    subject.created("o1").await;
+    add(subject, &one, [1]).await;
+    assert!(!subject.store.is_known(&one).await.unwrap());
+    subject.store.note_known(&one, DAY).await.unwrap();
+    subject.store.end_all(&one).await.unwrap();
+    subject.store.remove_session_key(&one, &KeyId([1; 16])).await.unwrap();
+    assert!(subject.store.is_known(&one).await.unwrap());
+    assert!(!subject.store.is_known(&other).await.unwrap());
+    subject.store.note_known(&other, SECOND).await.unwrap();
+    subject.runs_out(SECOND, async || subject.store.is_known(&other).await.unwrap()).await;
+}
+
+async fn all_that_is_known_of_a_user_is_kept_as_long_as_any_of_it(subject: &Subject) {
+    let one = user("o1");
+    subject.store.note_known(&one, SECOND).await.unwrap();
+    subject.store.add_session_key(&one, stored_key(1), 60 * SECOND).await.unwrap();
+    let short = subject.session("o1");
+    subject.store.create(&short, SECOND).await.unwrap();
+    subject.store.note_known(&one, SECOND).await.unwrap();
+    subject.runs_out(SECOND, async || subject.is_there(&short).await).await;
+    assert!(subject.store.is_known(&one).await.unwrap());
+    assert_eq!(ring(subject, &one).await, [1]);
+}
+
+/// The numbers of the keys that a try was counted on; none where no try is left.
+async fn begin(subject: &Subject, user: &User) -> Option<Vec<u8>> {
+    let keys = subject.store.begin_try(user).await.unwrap()?;
+    assert!(keys.iter().all(|key: &StoredKey| *key == stored_key(key.id.0[0])));
+    Some(keys.iter().map(|key| key.id.0[0]).collect())
+}
+
+async fn end(subject: &Subject, user: &User, numbers: &[u8], failed: bool) {
+    let ids: Vec<_> = numbers.iter().map(|number| KeyId([*number; 16])).collect();
+    subject.store.end_try(user, &ids, failed).await.unwrap();
+}
+
+async fn a_key_is_tried_no_more_often_than_it_may_fail(subject: &Subject) {
+    let one = user("o1");
+    assert_eq!(begin(subject, &one).await, Some(Vec::new()));
+    add(subject, &one, [1]).await;
+    for _ in 0..FAILURES - 1 {
+        assert_eq!(begin(subject, &one).await, Some(vec![1]));
+    }
+    // A newer key has all of its tries, and nobody tries it without the other.
+    add(subject, &one, [2]).await;
+    assert_eq!(begin(subject, &one).await, Some(vec![2, 1]));
+    assert_eq!(begin(subject, &one).await, None);
+    assert_eq!(ring(subject, &one).await, [2, 1]);
+    for _ in 0..FAILURES - 1 {
+        end(subject, &one, &[1], true).await;
+        assert_eq!(begin(subject, &one).await, None);
+    }
+    end(subject, &one, &[2, 1], true).await;
+    assert_eq!(ring(subject, &one).await, [2], "the last failure burns it");
+    assert_eq!(begin(subject, &one).await, Some(vec![2]));
+}
+
+async fn a_try_that_succeeded_is_not_counted(subject: &Subject) {
+    let one = user("o1");
+    add(subject, &one, [1]).await;
+    for _ in 0..3 * FAILURES {
+        assert_eq!(begin(subject, &one).await, Some(vec![1]));
+        end(subject, &one, &[1], false).await;
+    }
+    for _ in 0..FAILURES {
+        // Nothing is won by ending one twice.
+        end(subject, &one, &[1, 7], false).await;
+        assert_eq!(begin(subject, &one).await, Some(vec![1]));
+        end(subject, &one, &[1], true).await;
+        end(subject, &one, &[1], false).await;
+    }
+    assert_eq!(begin(subject, &one).await, Some(Vec::new()));
+}
+
+async fn a_key_stays_burnt(subject: &Subject) {
+    let one = user("o1");
+    add(subject, &one, [1]).await;
+    for failure in 0..FAILURES {
+        assert_eq!(begin(subject, &one).await, Some(vec![1]));
+        end(subject, &one, &[1], true).await;
+        // Neither taking it out nor putting it in again makes it new.
+        subject.store.remove_session_key(&one, &KeyId([1; 16])).await.unwrap();
+        assert_eq!(begin(subject, &one).await, Some(Vec::new()));
+        let usable = subject.store.add_session_key(&one, stored_key(1), DAY).await.unwrap();
+        assert_eq!(usable, failure + 1 < FAILURES);
+    }
+    assert!(ring(subject, &one).await.is_empty());
+    assert!(subject.store.add_session_key(&one, stored_key(2), DAY).await.unwrap());
+    assert!(!subject.store.add_session_key(&one, stored_key(1), DAY).await.unwrap());
+    assert_eq!(ring(subject, &one).await, [2]);
+}
+
+async fn tries_that_never_end_burn_a_key(subject: &Subject) {
+    let one = user("o1");
+    add(subject, &one, [1]).await;
+    for _ in 0..FAILURES {
+        begin(subject, &one).await.unwrap();
+    }
+    add(subject, &one, [2]).await;
+    assert_eq!(begin(subject, &one).await, None);
+    subject.store.abandon_tries(&one).await.unwrap();
+    assert_eq!(begin(subject, &one).await, Some(vec![2]));
+    end(subject, &one, &[1], false).await;
+    assert!(!subject.store.add_session_key(&one, stored_key(1), DAY).await.unwrap());
+}
+
+async fn tries_at_once_are_all_counted(subject: &Subject) {
+    add(subject, &user("o1"), [1]).await;
+    let tries = yes_of_fifty(|_| {
+        let store = Arc::clone(&subject.store);
+        async move { store.begin_try(&user("o1")).await.unwrap().is_some() }
+    });
+    assert_eq!(tries.await, usize::from(FAILURES));
 }
 
 fn key(kind: Kind) -> Key {
@@ -458,7 +583,7 @@ async fn a_counter_counts(subject: &Subject) {
 
 async fn a_counter_is_kept_from_its_first_count(subject: &Subject) {
     let store = &subject.store;
-    let key = key(Kind::KeyFailures);
+    let key = key(Kind::KeyCheck);
     store.increment(&key, 2 * SECOND).await.unwrap();
     // Counting on does not keep it, however long the TTL of later counts is.
     subject.runs_out(2 * SECOND, async || store.increment(&key, DAY).await.unwrap() != 1).await;
@@ -628,7 +753,7 @@ async fn parts_of_keys_do_not_meet(subject: &Subject) {
         &[b"a*"],
         &[&[0xff, 0xfe]],
     ];
-    let kinds = [Kind::Exchange, Kind::Rate, Kind::Replay, Kind::KeyFailures];
+    let kinds = [Kind::Exchange, Kind::Rate, Kind::Replay, Kind::KeyCheck];
     let keys: Vec<_> =
         kinds.iter().flat_map(|kind| lists.iter().map(|parts| Key::new(*kind, parts))).collect();
     for (number, key) in (0..).zip(&keys) {

@@ -26,7 +26,7 @@ use crate::session::key_ring::KeyRings;
 use crate::session::record::SessionId;
 use crate::session::seal::{Purpose, Sealer};
 use crate::session::store::{Key, Kind, Store};
-use crate::wechat::app::App;
+use crate::wechat::app::{App, AppId};
 use crate::wechat::client::{Client, Failed, Login};
 use crate::wechat::errcode::{self, Api};
 use crate::wechat::session_key::SessionKey;
@@ -51,7 +51,7 @@ pub struct LoggedIn {
     pub(super) token: String,
     /// When the session ends, in seconds since 1970.
     pub(super) expires: u64,
-    /// Whether the gateway had never seen the user.
+    /// Whether no login of the user stood before.
     pub(super) first_login: bool,
 }
 
@@ -135,6 +135,18 @@ impl Exchanges {
             under_way.entry(hash).or_insert_with(start).clone()
         };
         exchange.await
+    }
+
+    /// Notes that a login stands, which its upstream may have had to say: the user's next one is not his
+    /// first.
+    pub async fn note_standing(&self, login: &LoggedIn) -> Result<(), Refusal> {
+        let user = AppId::parse(&login.appid).zip(OpenId::parse(&login.openid));
+        match user {
+            Some((appid, openid)) if login.first_login => {
+                Ok(self.shared.rings.note_first_login(&User { appid, openid }).await?)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn start(
@@ -226,7 +238,7 @@ impl Parts {
     /// Begins the session of a user whom WeChat has vouched for.
     async fn admit(&self, app: &Arc<App>, login: &Login) -> Result<LoggedIn, Refusal> {
         let user = User { appid: app.appid.clone(), openid: login.openid.clone() };
-        let first_login = self.rings.note_login(&user).await?;
+        let first_login = self.rings.is_first_login(&user).await?;
         self.keep_key(app, &user, &login.session_key).await?;
         let session = self.sessions.begin(user, login.unionid.clone()).await?;
         let token = self.sessions.token(&session).map_err(|_| {
@@ -249,15 +261,15 @@ impl Parts {
     /// Keeps the session key. One that was burnt, and that WeChat gives again, is replaced first; the
     /// login itself does not depend on it.
     async fn keep_key(&self, app: &Arc<App>, user: &User, key: &SessionKey) -> Result<(), Refusal> {
-        if !self.rings.is_burnt(user, key).await? {
-            return Ok(self.rings.add(user, key).await?);
+        if self.rings.add(user, key).await? {
+            return Ok(());
         }
         let call = |token: Secret| async move {
             self.client.reset_user_session_key(&token, &user.openid, key).await
         };
         let reset = self.tokens.call_with_token(app, call);
         match tokio::time::timeout(RESET_WITHIN, reset).await {
-            Ok(Ok(new)) => Ok(self.rings.add(user, &new).await?),
+            Ok(Ok(new)) => Ok(self.rings.add(user, &new).await.map(drop)?),
             Ok(Err(refusal)) => {
                 warn!(
                     "a burnt session key was not replaced, so that its user's data stays shut: {refusal}"

@@ -81,6 +81,11 @@ impl Logins {
         self.exchanges.log_in(app, code, client).await
     }
 
+    /// Notes that a login stands, now that nobody can refuse it any more.
+    pub async fn note_standing(&self, logged_in: &LoggedIn) -> Result<(), Refusal> {
+        self.exchanges.note_standing(logged_in).await
+    }
+
     /// The answer to a login, in the protocol in which it came. A Wafer client that sent its userinfo
     /// sealed gets it opened.
     pub fn answer(

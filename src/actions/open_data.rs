@@ -9,14 +9,13 @@ use super::fields::Fields;
 use super::key_check::KeyChecks;
 use crate::clock::Clock;
 use crate::refusal::{Reason, Refusal};
-use crate::session::key_ring::{KeyRings, RingKey};
+use crate::session::key_ring::{KeyRings, Tried};
 use crate::session::record::Session;
 use crate::session::seal::{Purpose, Sealer};
 use crate::session::store::{Key, Kind as Value, Store};
 use crate::wechat::base64_repair::NotBase64;
-use crate::wechat::open_data::{self, Expectation, Kind, Sealed};
+use crate::wechat::open_data::{self, Expectation, Kind, Opened, Sealed};
 use crate::wechat::raw_data::RawData;
-use crate::wechat::session_key::SessionKey;
 
 /// What an upstream does not get of the fields: what the gateway takes, and what only it says. The rest
 /// is the client's own.
@@ -53,13 +52,13 @@ impl Opener {
     pub async fn open(&self, session: &Session, fields: &Fields) -> Result<Box<RawValue>, Refusal> {
         let sealed = sealed(fields)?;
         let raw_data = raw_data(fields)?;
-        let verified = match &raw_data {
+        let verified = match raw_data {
             Some(raw_data) => Some(self.verify(session, raw_data).await?),
             None => None,
         };
         match (sealed, verified) {
             (Some(sealed), _) => self.open_sealed(session, &sealed, Kind::Any).await,
-            (None, Some(text)) => json(text.to_owned()),
+            (None, Some(text)) => json(text),
             (None, None) => Err(refused("neither encryptedData and iv nor rawData and signature")),
         }
     }
@@ -77,19 +76,15 @@ impl Opener {
         if let Some(seen) = self.store.get(&mark).await? {
             return self.repeat(session, &digest, &seen);
         }
-        let ring = self.rings.keys(user).await?;
-        let keys: Vec<SessionKey> = ring.iter().map(|known| known.key.clone()).collect();
-        let expectation = Expectation {
-            appid: user.appid.as_str(),
-            openid: Some(user.openid.as_str()),
-            max_age: self.max_age,
-            now: self.clock.now(),
-            kind,
+        let (owner, max_age, now) = (user.clone(), self.max_age, self.clock.now());
+        let sealed = sealed.clone();
+        let attempt = move |keys: &[_]| {
+            let (appid, openid) = (owner.appid.as_str(), Some(owner.openid.as_str()));
+            let expectation = Expectation { appid, openid, max_age, now, kind };
+            open_data::open(&sealed, keys, &expectation).ok().map(Opened::into_text)
         };
-        let Ok(opened) = open_data::open(sealed, &keys, &expectation) else {
-            return Err(self.stale(session, &ring).await?);
-        };
-        let text = opened.into_text();
+        let tried = self.rings.attempt(user, attempt).await?;
+        let text = self.found(session, tried)?;
         let owner = [session.id.as_str().as_bytes(), digest.as_slice()];
         let answer = self.sealer.seal(Purpose::Replay, &owner, text.as_bytes());
         match self.store.put_if_absent(&mark, &answer, self.replay_kept()).await? {
@@ -100,17 +95,10 @@ impl Opener {
     }
 
     /// The text of the raw data, where one of the user's keys signed it.
-    async fn verify<'a>(
-        &self,
-        session: &Session,
-        raw_data: &'a RawData,
-    ) -> Result<&'a str, Refusal> {
-        let ring = self.rings.keys(&session.user).await?;
-        let keys: Vec<SessionKey> = ring.iter().map(|known| known.key.clone()).collect();
-        match raw_data.verify(&keys) {
-            Ok((text, _)) => Ok(text),
-            Err(_) => Err(self.stale(session, &ring).await?),
-        }
+    async fn verify(&self, session: &Session, raw_data: RawData) -> Result<String, Refusal> {
+        let attempt = move |keys: &[_]| raw_data.verify(keys).ok().map(|(text, _)| text.to_owned());
+        let tried = self.rings.attempt(&session.user, attempt).await?;
+        self.found(session, tried)
     }
 
     /// The answer to data that was opened before: the same, for the session that it was opened for.
@@ -127,15 +115,17 @@ impl Opener {
         json(String::from_utf8_lossy(&opened).into_owned())
     }
 
-    /// The one refusal for every way of failing, which is counted.
-    async fn stale(&self, session: &Session, ring: &[RingKey]) -> Result<Refusal, Refusal> {
-        self.rings.note_failure(&session.user, ring).await?;
-        if let Some(newest) = ring.first() {
-            self.checks.settle(&session.user, newest);
-        }
-        let note = "the data did not open with the user's session keys; the client calls wx.login \
-                    before it asks for data, and sends both soon";
-        Ok(Refusal::new(Reason::SessionKeyStale, note))
+    /// What a try gave, or the one refusal for every way of failing.
+    fn found(&self, session: &Session, tried: Tried<String>) -> Result<String, Refusal> {
+        let Some(text) = tried.found else {
+            if let Some(newest) = &tried.newest {
+                self.checks.settle(&session.user, newest);
+            }
+            let note = "the data did not open with the user's session keys; the client calls wx.login \
+                        before it asks for data, and sends both soon";
+            return Err(Refusal::new(Reason::SessionKeyStale, note));
+        };
+        Ok(text)
     }
 
     /// As long as the age would let the data in again.

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use super::{Context, failure};
+use crate::actions::exchange::LoggedIn;
 use crate::refusal::Refusal;
 
 const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
@@ -26,7 +27,7 @@ const MAX_REWRITTEN: usize = 1 << 20;
 
 /// A login that waits for its upstream's word.
 pub(super) struct LoginUnderWay {
-    token: String,
+    logged_in: LoggedIn,
     cookie: Option<HeaderValue>,
     /// Where in a JSON answer the token is put.
     token_at: Option<String>,
@@ -43,11 +44,11 @@ impl fmt::Debug for LoginUnderWay {
 
 impl LoginUnderWay {
     pub(super) fn new(
-        token: String,
+        logged_in: LoggedIn,
         cookie: Option<HeaderValue>,
         token_at: Option<String>,
     ) -> Self {
-        Self { token, cookie, token_at, body: None, accepted: false }
+        Self { logged_in, cookie, token_at, body: None, accepted: false }
     }
 
     /// Whether the answer's body is to have the token in it.
@@ -60,7 +61,7 @@ impl LoginUnderWay {
         if !self.accepted {
             return Ok(());
         }
-        response.insert_header(X_SESSION_TOKEN, self.token.as_str())?;
+        response.insert_header(X_SESSION_TOKEN, self.logged_in.token())?;
         response.insert_header(CACHE_CONTROL, "no-store")?;
         if let Some(cookie) = &self.cookie {
             response.append_header(SET_COOKIE, cookie.clone())?;
@@ -77,7 +78,7 @@ impl LoginUnderWay {
         } else if end_of_stream {
             let held = self.body.take().unwrap_or_default().freeze();
             let pointer = self.token_at.as_deref().unwrap_or_default();
-            *chunk = Some(with_token(&held, pointer, &self.token).unwrap_or(held));
+            *chunk = Some(with_token(&held, pointer, self.logged_in.token()).unwrap_or(held));
         }
     }
 }
@@ -101,6 +102,7 @@ pub(super) async fn conclude(
     }
     let accepted = sessions.accept(&live.session).await;
     accepted.map_err(|error| failure::refused(Refusal::from(error)))?;
+    ctx.state.logins.note_standing(&login.logged_in).await.map_err(failure::refused)?;
     login.accepted = true;
     let json = response.headers.get(CONTENT_TYPE).is_some_and(|content_type| {
         content_type.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("json"))
@@ -183,7 +185,12 @@ mod tests {
     #[test]
     fn neither_token_nor_body_print() {
         let cookie = HeaderValue::from_static("wxgate=eyJhbGciOi");
-        let mut login = LoginUnderWay::new("eyJhbGciOi".to_owned(), Some(cookie), None);
+        let logged_in = serde_json::json!({
+            "appid": "wx", "openid": "o", "unionid": null, "session": "s", "token": "eyJhbGciOi",
+            "expires": 0, "first_login": true,
+        });
+        let logged_in = serde_json::from_value(logged_in).unwrap();
+        let mut login = LoginUnderWay::new(logged_in, Some(cookie), None);
         login.body = Some(BytesMut::from("13800138000"));
         let shown = format!("{login:?} {:?}", Replacement::json("13800138000".to_owned(), &[]));
         assert!(!shown.contains("eyJ") && !shown.contains("138"), "{shown}");

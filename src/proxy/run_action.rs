@@ -102,10 +102,14 @@ async fn log_in(
                 Some(Replacement::json(body, taken(Action::Login).unwrap_or_default()));
             let cookie = state.logins.cookie(&logged_in);
             let token_at = route.token_at.clone();
-            ctx.login = Some(LoginUnderWay::new(logged_in.token().to_owned(), cookie, token_at));
+            ctx.login = Some(LoginUnderWay::new(logged_in, cookie, token_at));
             Ok(None)
         }
         login => {
+            let login = match login {
+                Ok(logged_in) => state.logins.note_standing(&logged_in).await.map(|()| logged_in),
+                refused => refused,
+            };
             let userinfo = match &login {
                 Ok(logged_in) if fields.is_wafer() => {
                     userinfo(state, fields, logged_in).await.ok().flatten()

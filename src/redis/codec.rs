@@ -1,7 +1,7 @@
 //! Values at rest: a version, then what it says is there. Compact, since there are millions.
 //!
-//! The scripts read some of it too: the end of a session (8 bytes after the version), and the names of
-//! session keys in a ring.
+//! The scripts read some of it too: the end of a session (8 bytes after the version), and write users,
+//! whose keys and sessions change together (`scripts/user.lua`).
 
 mod bytes;
 
@@ -69,27 +69,50 @@ fn token(reader: &mut Reader<'_>) -> Result<TokenId, Damaged> {
     TokenId::parse(reader.text()?).ok_or(Damaged)
 }
 
-/// One entry of a ring. The script puts it into the value, behind the version.
-pub(super) fn encode_session_key(key: &StoredKey) -> Vec<u8> {
-    let mut writer = Writer::bare();
-    writer.raw(&key.id.0);
-    writer.u64(key.acquired);
-    writer.u16(key.sealed.len());
-    writer.raw(&key.sealed);
-    writer.finish()
+/// A user, as the scripts write it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct UserRecord {
+    pub(super) known: bool,
+    /// The session keys that may be used, newest first.
+    pub(super) keys: Vec<StoredKey>,
+    /// Those that have not ended, and some that have.
+    pub(super) sessions: Vec<SessionId>,
 }
 
-pub(super) fn decode_session_keys(value: &[u8]) -> Result<Vec<StoredKey>, Damaged> {
+pub(super) fn decode_user(value: &[u8]) -> Result<UserRecord, Damaged> {
     let mut reader = Reader::new(VERSION, value)?;
+    let [known, count] = reader.array()?;
     let mut keys = Vec::new();
-    while !reader.is_empty() {
+    for _ in 0..count {
         let id = KeyId(reader.array()?);
-        let acquired = reader.u64()?;
+        let acquired = reader.u32()?;
+        let [_tries, _failures] = reader.array()?;
         let length = reader.u16()?;
         let sealed = reader.take(length)?.to_vec();
-        keys.push(StoredKey { id, sealed, acquired });
+        // Of a key that was burnt or taken out only the counts are left.
+        if !sealed.is_empty() {
+            keys.push(StoredKey { id, sealed, acquired });
+        }
     }
-    Ok(keys)
+    let mut sessions = Vec::new();
+    while !reader.is_empty() {
+        sessions.push(SessionId::from_bytes(reader.array()?));
+        let _ends = reader.u32()?;
+    }
+    Ok(UserRecord { known: known != 0, keys, sessions })
+}
+
+/// A time in a user's value, in seconds since 1970; it does until 2106.
+pub(super) fn seconds(time: u64) -> u32 {
+    u32::try_from(time).unwrap_or(u32::MAX)
+}
+
+/// A key as a script gives it: name, time, sealed.
+pub(super) fn decode_session_key(fields: &[Vec<u8>]) -> Result<StoredKey, Damaged> {
+    let [id, acquired, sealed] = fields else { return Err(Damaged) };
+    let id = KeyId(id.as_slice().try_into().map_err(|_| Damaged)?);
+    let acquired = u32::from_be_bytes(acquired.as_slice().try_into().map_err(|_| Damaged)?);
+    Ok(StoredKey { id, sealed: sealed.clone(), acquired: acquired.into() })
 }
 
 pub(super) fn encode_value(value: &[u8]) -> Vec<u8> {
@@ -137,11 +160,21 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_comes_back() {
-        let key = |n| StoredKey { id: KeyId([n; 16]), sealed: vec![n; 57], acquired: 1 };
-        let keys = [key(1), key(2)];
-        let value = [vec![VERSION], encode_session_key(&keys[0]), encode_session_key(&keys[1])];
-        assert_eq!(decode_session_keys(&value.concat()), Ok(keys.to_vec()));
+    fn a_user_is_read() {
+        let key = |n: u8, sealed: &[u8]| {
+            let length = [0, sealed.len() as u8];
+            [&[n; 16][..], &[0, 0, 0, n], &[3, 2], &length, sealed].concat()
+        };
+        let ends = [1, 2, 3, 4];
+        let value =
+            [&[VERSION, 1, 2][..], &key(1, b"sealed"), &key(2, b""), &[7; 16], &ends].concat();
+        let read = decode_user(&value).unwrap();
+        let usable = StoredKey { id: KeyId([1; 16]), sealed: b"sealed".to_vec(), acquired: 1 };
+        assert_eq!(read.keys, [usable]);
+        assert_eq!((read.known, read.sessions), (true, vec![SessionId::from_bytes([7; 16])]));
+        for length in [0, 1, 2, 3, 20, 30, 60, value.len() - 1] {
+            assert_eq!(decode_user(&value[..length]), Err(Damaged), "{length}");
+        }
     }
 
     #[test]
@@ -165,7 +198,7 @@ mod tests {
             let session = session();
             let value = [&[VERSION][..], &value].concat();
             let _ = decode_session(&session.user, &session.id, &value);
-            let _ = decode_session_keys(&value);
+            let _ = decode_user(&value);
         }
     }
 }

@@ -4,8 +4,7 @@
 //! ```text
 //! <prefix>s:{user}:session    a session
 //! <prefix>s:{user}:session:ended   never there for long: changes when a session ends
-//! <prefix>u:{user}            the names of a user's sessions, by their end
-//! <prefix>k:{user}            a user's ring of session keys
+//! <prefix>u:{user}            a user: known, his ring of session keys, the names of his sessions
 //! <prefix><kind>:hash         a shared value
 //! ```
 //!
@@ -52,12 +51,8 @@ impl Keys {
         format!("{}s:", self.prefix.as_str())
     }
 
-    pub(super) fn sessions_of(&self, user: &User) -> String {
+    pub(super) fn user(&self, user: &User) -> String {
         format!("{}u:{{{}}}", self.prefix.as_str(), tag(user))
-    }
-
-    pub(super) fn session_keys(&self, user: &User) -> String {
-        format!("{}k:{{{}}}", self.prefix.as_str(), tag(user))
     }
 
     pub(super) fn value(&self, key: &Key) -> String {
@@ -130,7 +125,7 @@ mod tests {
         assert_eq!(Change::of(key.as_bytes()), Some(Change::Any(id.clone())));
         let end = keys.end(&user("o1"), &id);
         assert_eq!(Change::of(end.as_bytes()), Some(Change::Ended(id)));
-        assert_eq!(Change::of(keys.sessions_of(&user("o1")).as_bytes()), None);
+        assert_eq!(Change::of(keys.user(&user("o1")).as_bytes()), None);
     }
 
     #[test]
@@ -140,9 +135,8 @@ mod tests {
         let of = |name| {
             let user = user(name);
             let session = keys.session(&user, &SessionId::random());
-            let tags = [session, keys.sessions_of(&user), keys.session_keys(&user)];
-            let [a, b, c] = tags.map(|key| tag(&key));
-            assert!(a == b && b == c);
+            let [a, b] = [session, keys.user(&user)].map(|key| tag(&key));
+            assert_eq!(a, b);
             a
         };
         assert_ne!(of("o1"), of("o2"));

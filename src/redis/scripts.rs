@@ -21,10 +21,14 @@ pub(super) struct Invocation<'a> {
 /// Every script.
 #[derive(Debug)]
 pub(super) struct Scripts {
+    pub(super) abandon_tries: Script,
     pub(super) add_session_key: Script,
+    pub(super) begin_try: Script,
     pub(super) create: Script,
     pub(super) end: Script,
+    pub(super) end_try: Script,
     pub(super) increment: Script,
+    pub(super) note_known: Script,
     pub(super) put_if_absent: Script,
     pub(super) remove: Script,
     pub(super) remove_session_key: Script,
@@ -34,26 +38,31 @@ pub(super) struct Scripts {
     pub(super) update: Script,
 }
 
+/// A script that reads and writes a user.
+macro_rules! of_user {
+    ($file:literal) => {
+        Script::new(concat!(include_str!("scripts/user.lua"), include_str!($file)))
+    };
+}
+
 impl Scripts {
     pub(super) fn new() -> Self {
-        const ADD: &str =
-            concat!(include_str!("scripts/ring.lua"), include_str!("scripts/add_session_key.lua"));
-        const REMOVE: &str = concat!(
-            include_str!("scripts/ring.lua"),
-            include_str!("scripts/remove_session_key.lua")
-        );
         Self {
-            add_session_key: Script::new(ADD),
-            create: Script::new(include_str!("scripts/create.lua")),
-            end: Script::new(include_str!("scripts/end.lua")),
+            abandon_tries: of_user!("scripts/abandon_tries.lua"),
+            add_session_key: of_user!("scripts/add_session_key.lua"),
+            begin_try: of_user!("scripts/begin_try.lua"),
+            create: of_user!("scripts/create.lua"),
+            end: of_user!("scripts/end.lua"),
+            end_try: of_user!("scripts/end_try.lua"),
             increment: Script::new(include_str!("scripts/increment.lua")),
+            note_known: of_user!("scripts/note_known.lua"),
             put_if_absent: Script::new(include_str!("scripts/put_if_absent.lua")),
             remove: Script::new(include_str!("scripts/remove.lua")),
-            remove_session_key: Script::new(REMOVE),
+            remove_session_key: of_user!("scripts/remove_session_key.lua"),
             renew: Script::new(include_str!("scripts/renew.lua")),
             replace: Script::new(include_str!("scripts/replace.lua")),
             take: Script::new(include_str!("scripts/take.lua")),
-            update: Script::new(include_str!("scripts/update.lua")),
+            update: of_user!("scripts/update.lua"),
         }
     }
 }

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use redis::{Cmd, Pipeline};
 
 use super::RedisStore;
-use super::codec::{self, Damaged};
+use super::codec::{self, Damaged, UserRecord};
 use crate::rate::{Exceeded, Quota};
 use crate::session::record::{Session, SessionId};
-use crate::session::store::{Key, KeyId, RING, Store, StoredKey, Unavailable};
+use crate::session::store::{FAILURES, Key, KeyId, RING, Store, StoredKey, Unavailable};
 use crate::wechat::user::User;
 
 /// Names for one script; Redis does nothing else while it runs.
@@ -33,11 +33,11 @@ impl Store for RedisStore {
             .scripts
             .create
             .key(self.keys.session(&session.user, &session.id))
-            .key(self.keys.sessions_of(&session.user))
+            .key(self.keys.user(&session.user))
             .arg(codec::encode_session(session))
             .arg(milliseconds(idle).min(rest))
-            .arg(session.id.as_str())
-            .arg(session.expires)
+            .arg(session.id.to_bytes().as_slice())
+            .arg(codec::seconds(session.expires))
             .arg(now)
             .arg(rest);
         let count: u64 = self.link.run(&create).await?;
@@ -69,10 +69,10 @@ impl Store for RedisStore {
             .scripts
             .update
             .key(self.keys.session(&from.user, &from.id))
-            .key(self.keys.sessions_of(&from.user))
+            .key(self.keys.user(&from.user))
             .arg(codec::encode_session(to))
-            .arg(to.id.as_str())
-            .arg(to.expires)
+            .arg(to.id.to_bytes().as_slice())
+            .arg(codec::seconds(to.expires))
             .arg(rest)
             .arg(codec::encode_session(from));
         self.link.run(&update).await
@@ -98,7 +98,7 @@ impl Store for RedisStore {
     }
 
     async fn sessions_of(&self, user: &User) -> Result<Vec<Session>, Unavailable> {
-        let ids = self.names_of(user).await?;
+        let ids = self.user(user).await?.sessions;
         let mut sessions = Vec::new();
         let mut gone = Vec::new();
         for ids in ids.chunks(CHUNK) {
@@ -108,21 +108,20 @@ impl Store for RedisStore {
                 let decode = |value: &[u8]| codec::decode_session(user, id, value);
                 match value {
                     Some(value) => sessions.extend(self.readable("session", &value, decode)),
-                    None => gone.push(id.as_str()),
+                    None => gone.push(id.clone()),
                 }
             }
         }
         // A name is put in the list together with its session, and never again: these stay gone.
-        if !gone.is_empty() {
-            let tidy = Cmd::zrem(self.keys.sessions_of(user), gone);
-            self.link.query::<()>(&tidy).await?;
+        for gone in gone.chunks(CHUNK) {
+            self.end_these(user, gone).await?;
         }
         sessions.sort_by_key(|session: &Session| session.created);
         Ok(sessions)
     }
 
     async fn end_all(&self, user: &User) -> Result<Vec<SessionId>, Unavailable> {
-        let ids = self.names_of(user).await?;
+        let ids = self.user(user).await?.sessions;
         let mut ended = Vec::new();
         for ids in ids.chunks(CHUNK) {
             ended.extend(self.end_these(user, ids).await?);
@@ -130,12 +129,17 @@ impl Store for RedisStore {
         Ok(ended)
     }
 
+    async fn is_known(&self, user: &User) -> Result<bool, Unavailable> {
+        Ok(self.user(user).await?.known)
+    }
+
+    async fn note_known(&self, user: &User, ttl: Duration) -> Result<(), Unavailable> {
+        let note = self.scripts.note_known.key(self.keys.user(user)).arg(milliseconds(ttl));
+        self.link.run(&note).await
+    }
+
     async fn session_keys(&self, user: &User) -> Result<Vec<StoredKey>, Unavailable> {
-        let key = self.keys.session_keys(user);
-        let value: Option<Vec<u8>> = self.link.query(&Cmd::get(key)).await?;
-        let ring = value
-            .and_then(|value| self.readable("session keys", &value, codec::decode_session_keys));
-        Ok(ring.unwrap_or_default())
+        Ok(self.user(user).await?.keys)
     }
 
     async fn add_session_key(
@@ -143,21 +147,45 @@ impl Store for RedisStore {
         user: &User,
         key: StoredKey,
         ttl: Duration,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<bool, Unavailable> {
         let add = self
             .scripts
             .add_session_key
-            .key(self.keys.session_keys(user))
-            .arg(codec::encode_session_key(&key))
+            .key(self.keys.user(user))
+            .arg(key.id.0.as_slice())
+            .arg(codec::seconds(key.acquired).to_be_bytes().as_slice())
+            .arg(key.sealed)
             .arg(milliseconds(ttl))
-            .arg(RING);
+            .arg(RING)
+            .arg(FAILURES);
         self.link.run(&add).await
     }
 
     async fn remove_session_key(&self, user: &User, id: &KeyId) -> Result<(), Unavailable> {
-        let ring = self.keys.session_keys(user);
-        let remove = self.scripts.remove_session_key.key(ring).arg(id.0.as_slice());
+        let user = self.keys.user(user);
+        let remove = self.scripts.remove_session_key.key(user).arg(id.0.as_slice());
         self.link.run(&remove).await
+    }
+
+    async fn begin_try(&self, user: &User) -> Result<Option<Vec<StoredKey>>, Unavailable> {
+        let begin = self.scripts.begin_try.key(self.keys.user(user)).arg(FAILURES);
+        let keys: Option<Vec<Vec<Vec<u8>>>> = self.link.run(&begin).await?;
+        let key = |fields: &Vec<Vec<u8>>| {
+            self.readable("session key", &fields.concat(), |_| codec::decode_session_key(fields))
+        };
+        Ok(keys.map(|keys| keys.iter().filter_map(key).collect()))
+    }
+
+    async fn end_try(&self, user: &User, keys: &[KeyId], failed: bool) -> Result<(), Unavailable> {
+        let end = self.scripts.end_try.key(self.keys.user(user));
+        let end = end.arg(FAILURES).arg(u8::from(failed));
+        let end = keys.iter().fold(end, |end, id| end.arg(id.0.as_slice()));
+        self.link.run(&end).await
+    }
+
+    async fn abandon_tries(&self, user: &User) -> Result<(), Unavailable> {
+        let abandon = self.scripts.abandon_tries.key(self.keys.user(user)).arg(FAILURES);
+        self.link.run(&abandon).await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
@@ -221,11 +249,11 @@ impl Store for RedisStore {
 }
 
 impl RedisStore {
-    /// The names in a user's list, some of which may have run out.
-    async fn names_of(&self, user: &User) -> Result<Vec<SessionId>, Unavailable> {
-        let names = Cmd::zrange(self.keys.sessions_of(user), 0, -1);
-        let names: Vec<String> = self.link.query(&names).await?;
-        Ok(names.iter().filter_map(|name| SessionId::parse(name)).collect())
+    /// What is known of a user; sessions in it may have run out.
+    async fn user(&self, user: &User) -> Result<UserRecord, Unavailable> {
+        let value: Option<Vec<u8>> = self.link.query(&Cmd::get(self.keys.user(user))).await?;
+        let record = value.and_then(|value| self.readable("user", &value, codec::decode_user));
+        Ok(record.unwrap_or_default())
     }
 
     /// Ends these, and gives those that were there.
@@ -234,12 +262,14 @@ impl RedisStore {
         user: &User,
         ids: &[SessionId],
     ) -> Result<Vec<SessionId>, Unavailable> {
-        let keys = std::iter::once(self.keys.sessions_of(user))
+        let keys = std::iter::once(self.keys.user(user))
             .chain(ids.iter().flat_map(|id| [self.keys.session(user, id), self.keys.end(user, id)]))
             .collect();
-        let names: Vec<_> = ids.iter().map(SessionId::as_str).collect();
-        let ended: Vec<String> = self.link.run(&self.scripts.end.keys(keys).arg(names)).await?;
-        Ok(ended.iter().filter_map(|name| SessionId::parse(name)).collect())
+        let end = self.scripts.end.keys(keys);
+        let end = ids.iter().fold(end, |end, id| end.arg(id.to_bytes().as_slice()));
+        let ended: Vec<Vec<u8>> = self.link.run(&end).await?;
+        let id = |name: &Vec<u8>| Some(SessionId::from_bytes(name.as_slice().try_into().ok()?));
+        Ok(ended.iter().filter_map(id).collect())
     }
 
     /// What is written there; nothing where that cannot be read, which is counted.

@@ -1,22 +1,25 @@
 //! The session keys of a user: the current one, and those that data made a moment ago may still be
-//! encrypted with. A key that too many failures were tried on is burnt: it opens nothing any more, for
-//! CBC without a MAC lets whoever may fail often enough forge data.
+//! encrypted with. A key that too many tries failed with is burnt: it opens nothing any more, for CBC
+//! without a MAC lets whoever may fail often enough forge data. A try is counted before it is made, so
+//! that those who come at once, on whatever replica, have no more of them than those who wait.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
+use tokio::time::{Instant, sleep};
 
 use super::seal::{Purpose, Sealer};
-use super::store::{Key, KeyId, Kind, Store, StoredKey, Unavailable};
+use super::store::{KeyId, Store, StoredKey, Unavailable};
 use crate::clock::Clock;
 use crate::wechat::session_key::SessionKey;
 use crate::wechat::user::User;
 
 /// A user's keys outlive the sessions: data of a returning user is made with the last of them.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Failures that one key may see in its life, counted over all replicas.
-const FAILURES: u64 = 5;
+/// How long to wait for the tries of others that are under way; one takes two calls to the store.
+const PATIENCE: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(20);
 
 /// The session keys of all users.
 #[derive(Debug)]
@@ -35,36 +38,35 @@ pub struct RingKey {
     pub key: SessionKey,
 }
 
+/// What became of a try, and the newest of the keys it was made with.
+#[derive(Debug)]
+pub struct Tried<T> {
+    /// What it gave; nothing where it failed.
+    pub found: Option<T>,
+    /// The newest key.
+    pub newest: Option<RingKey>,
+}
+
 impl KeyRings {
     /// Rings that are kept there.
     pub fn new(store: Arc<dyn Store>, sealer: Arc<Sealer>, clock: Clock) -> Self {
         Self { store, sealer, clock }
     }
 
-    /// The user's keys, newest first. One that does not open any more is left out.
-    pub async fn keys(&self, user: &User) -> Result<Vec<RingKey>, Unavailable> {
-        let stored = self.store.session_keys(user).await?;
-        let open = |stored: &StoredKey| {
-            let text = self.sealer.open(Purpose::SessionKey, &owner(user), &stored.sealed).ok()?;
-            let key = SessionKey::parse(std::str::from_utf8(&text).ok()?).ok()?;
-            Some(RingKey { id: stored.id, key })
-        };
-        Ok(stored.iter().filter_map(open).collect())
+    /// Whether the user is new, or was away for long, as far as logins tell that stand. His keys do not
+    /// say: there are none, too, where they were burnt.
+    pub async fn is_first_login(&self, user: &User) -> Result<bool, Unavailable> {
+        Ok(!self.store.is_known(user).await?)
     }
 
-    /// Notes a login; whether it is the user's first, or the first for a long time. His ring does not
-    /// say: it is empty, too, where its keys were burnt.
-    pub async fn note_login(&self, user: &User) -> Result<bool, Unavailable> {
-        let mark = Key::new(Kind::KnownUser, &owner(user));
-        let is_first = self.store.put_if_absent(&mark, b"1", KEPT).await?.is_none();
-        if !is_first {
-            self.store.put(&mark, b"1", KEPT).await?;
-        }
-        Ok(is_first)
+    /// Notes that a first login stands: the next one is none.
+    pub async fn note_first_login(&self, user: &User) -> Result<(), Unavailable> {
+        self.store.note_known(user, KEPT).await
     }
 
-    /// Puts a key that WeChat has just given first in the ring.
-    pub async fn add(&self, user: &User, key: &SessionKey) -> Result<(), Unavailable> {
+    /// Puts a key that WeChat has just given first in the ring; whether it may be used. It may not where
+    /// it was burnt before.
+    pub async fn add(&self, user: &User, key: &SessionKey) -> Result<bool, Unavailable> {
         let sealed = self.sealer.seal(Purpose::SessionKey, &owner(user), key.expose().as_bytes());
         let stored = StoredKey { id: key_id(user, key), sealed, acquired: self.clock.now() };
         self.store.add_session_key(user, stored, KEPT).await
@@ -75,26 +77,67 @@ impl KeyRings {
         self.store.remove_session_key(user, id).await
     }
 
-    /// Notes that data did not open with any of these keys; burns those that have seen too much of it.
-    pub async fn note_failure(&self, user: &User, keys: &[RingKey]) -> Result<(), Unavailable> {
-        for RingKey { id, .. } in keys {
-            if self.store.increment(&failures(id), KEPT).await? >= FAILURES {
-                self.remove(user, id).await?;
+    /// Tries something with the user's keys, newest first, which is counted where it fails. On a task of
+    /// its own: a client that hangs up meanwhile leaves no try that never ends.
+    pub async fn attempt<T: Send + 'static>(
+        self: &Arc<Self>,
+        user: &User,
+        attempt: impl FnOnce(&[SessionKey]) -> Option<T> + Send + 'static,
+    ) -> Result<Tried<T>, Unavailable> {
+        let (rings, user) = (self.clone(), user.clone());
+        let task = tokio::spawn(async move { rings.attempt_here(&user, attempt).await });
+        task.await.unwrap_or_else(|_| Err(Unavailable("an attempt was cut short".into())))
+    }
+
+    async fn attempt_here<T>(
+        &self,
+        user: &User,
+        attempt: impl FnOnce(&[SessionKey]) -> Option<T>,
+    ) -> Result<Tried<T>, Unavailable> {
+        let stored = self.begin_try(user).await?;
+        let oldest = self.clock.now().saturating_sub(KEPT.as_secs());
+        let young = stored.iter().filter(|stored| stored.acquired >= oldest);
+        let ring: Vec<_> = young.filter_map(|stored| self.open(user, stored)).collect();
+        let keys: Vec<_> = ring.iter().map(|known| known.key.clone()).collect();
+        let found = attempt(&keys);
+        let is_tried = |stored: &&StoredKey| ring.iter().any(|known| known.id == stored.id);
+        let (tried, others): (Vec<_>, Vec<_>) = stored.iter().partition(is_tried);
+        self.end_try(user, &tried, found.is_none()).await?;
+        self.end_try(user, &others, false).await?;
+        Ok(Tried { found, newest: ring.into_iter().next() })
+    }
+
+    /// The keys, on which a try is counted. Where others have taken all that are left, it waits for what
+    /// becomes of theirs. One that has not ended in all that time was cut off, and counts as failed.
+    async fn begin_try(&self, user: &User) -> Result<Vec<StoredKey>, Unavailable> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(keys) = self.store.begin_try(user).await? {
+                return Ok(keys);
             }
+            if Instant::now() >= until {
+                self.store.abandon_tries(user).await?;
+            }
+            sleep(POLL).await;
         }
-        Ok(())
     }
 
-    /// Whether a key was burnt before.
-    pub async fn is_burnt(&self, user: &User, key: &SessionKey) -> Result<bool, Unavailable> {
-        let count = self.store.get(&failures(&key_id(user, key))).await?;
-        let count = count.and_then(|bytes| Some(u64::from_be_bytes(bytes.try_into().ok()?)));
-        Ok(count.unwrap_or(0) >= FAILURES)
+    async fn end_try(
+        &self,
+        user: &User,
+        keys: &[&StoredKey],
+        failed: bool,
+    ) -> Result<(), Unavailable> {
+        let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
+        if ids.is_empty() { Ok(()) } else { self.store.end_try(user, &ids, failed).await }
     }
-}
 
-fn failures(id: &KeyId) -> Key {
-    Key::new(Kind::KeyFailures, &[&id.0])
+    /// A key as it is used; none where it does not open any more.
+    fn open(&self, user: &User, stored: &StoredKey) -> Option<RingKey> {
+        let text = self.sealer.open(Purpose::SessionKey, &owner(user), &stored.sealed).ok()?;
+        let key = SessionKey::parse(std::str::from_utf8(&text).ok()?).ok()?;
+        Some(RingKey { id: stored.id, key })
+    }
 }
 
 fn owner(user: &User) -> [&[u8]; 2] {

@@ -1,5 +1,6 @@
 //! The store in this process: for one gateway, with the bounds of any other store.
 
+mod account;
 mod expiring;
 
 use std::collections::HashMap;
@@ -8,9 +9,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::account::Account;
 use self::expiring::Expiring;
 use super::record::{Session, SessionId};
-use super::store::{Key, KeyId, RING, Store, StoredKey, Unavailable};
+use super::store::{Key, KeyId, Store, StoredKey, Unavailable};
 use crate::clock::Clock;
 use crate::rate::{self, Exceeded, Quota};
 use crate::wechat::user::User;
@@ -30,7 +32,7 @@ pub struct MemoryStore {
 struct Tables {
     sessions: Expiring<SessionId, Session>,
     by_user: HashMap<User, Vec<SessionId>>,
-    rings: Expiring<User, Vec<StoredKey>>,
+    accounts: Expiring<User, Account>,
     values: Expiring<Key, Vec<u8>>,
 }
 
@@ -44,7 +46,7 @@ impl MemoryStore {
         let tables = Tables {
             sessions: Expiring::new(capacity),
             by_user: HashMap::new(),
-            rings: Expiring::new(capacity),
+            accounts: Expiring::new(capacity),
             values: Expiring::new(capacity),
         };
         Self { clock, tables: Mutex::new(tables), rates: rate::Table::default() }
@@ -58,7 +60,7 @@ impl MemoryStore {
         for session in tables.sessions.remove_expired(now) {
             tables.forget(&session);
         }
-        tables.rings.remove_expired(now);
+        tables.accounts.remove_expired(now);
         tables.values.remove_expired(now);
         (tables, now)
     }
@@ -75,6 +77,19 @@ impl Tables {
         }
     }
 
+    /// Changes what is known of a user, and keeps it until then at least.
+    fn change<T>(&mut self, user: &User, until: u64, change: impl FnOnce(&mut Account) -> T) -> T {
+        let known = self.accounts.get(user);
+        let (mut account, before) =
+            known.map_or_else(Default::default, |(account, until)| (account.clone(), until));
+        let changed = change(&mut account);
+        let until = until.max(before);
+        if until > 0 {
+            self.accounts.insert(user.clone(), account, until);
+        }
+        changed
+    }
+
     fn session_of(&self, user: &User, id: &SessionId) -> Option<(&Session, u64)> {
         self.sessions.get(id).filter(|(session, _)| session.user == *user)
     }
@@ -89,6 +104,9 @@ impl Store for MemoryStore {
     async fn create(&self, session: &Session, idle: Duration) -> Result<(), Unavailable> {
         let (mut tables, now) = self.open();
         let until = session.expires.min(now + seconds(idle));
+        if tables.accounts.get(&session.user).is_some() {
+            tables.change(&session.user, session.expires, |_| ());
+        }
         let ids = tables.by_user.entry(session.user.clone()).or_default();
         ids.push(session.id.clone());
         for evicted in tables.sessions.insert(session.id.clone(), session.clone(), until) {
@@ -162,9 +180,20 @@ impl Store for MemoryStore {
         Ok(ids)
     }
 
+    async fn is_known(&self, user: &User) -> Result<bool, Unavailable> {
+        let (tables, _) = self.open();
+        Ok(tables.accounts.get(user).is_some_and(|(account, _)| account.known))
+    }
+
+    async fn note_known(&self, user: &User, ttl: Duration) -> Result<(), Unavailable> {
+        let (mut tables, now) = self.open();
+        tables.change(user, now + seconds(ttl), |account| account.known = true);
+        Ok(())
+    }
+
     async fn session_keys(&self, user: &User) -> Result<Vec<StoredKey>, Unavailable> {
         let (tables, _) = self.open();
-        Ok(tables.rings.get(user).map(|(ring, _)| ring.clone()).unwrap_or_default())
+        Ok(tables.accounts.get(user).map(|(account, _)| account.keys()).unwrap_or_default())
     }
 
     async fn add_session_key(
@@ -172,23 +201,31 @@ impl Store for MemoryStore {
         user: &User,
         key: StoredKey,
         ttl: Duration,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<bool, Unavailable> {
         let (mut tables, now) = self.open();
-        let mut ring = tables.rings.remove(user).unwrap_or_default();
-        ring.retain(|known| known.id != key.id);
-        ring.insert(0, key);
-        ring.truncate(RING);
-        tables.rings.insert(user.clone(), ring, now + seconds(ttl));
-        Ok(())
+        Ok(tables.change(user, now + seconds(ttl), |account| account.add(key)))
     }
 
     async fn remove_session_key(&self, user: &User, id: &KeyId) -> Result<(), Unavailable> {
         let (mut tables, _) = self.open();
-        if let Some((ring, until)) = tables.rings.get(user) {
-            let mut ring = ring.clone();
-            ring.retain(|known| known.id != *id);
-            tables.rings.insert(user.clone(), ring, until);
-        }
+        tables.change(user, 0, |account| account.remove(id));
+        Ok(())
+    }
+
+    async fn begin_try(&self, user: &User) -> Result<Option<Vec<StoredKey>>, Unavailable> {
+        let (mut tables, _) = self.open();
+        Ok(tables.change(user, 0, Account::begin_try))
+    }
+
+    async fn end_try(&self, user: &User, keys: &[KeyId], failed: bool) -> Result<(), Unavailable> {
+        let (mut tables, _) = self.open();
+        tables.change(user, 0, |account| account.end_try(keys, failed));
+        Ok(())
+    }
+
+    async fn abandon_tries(&self, user: &User) -> Result<(), Unavailable> {
+        let (mut tables, _) = self.open();
+        tables.change(user, 0, Account::abandon_tries);
         Ok(())
     }
 

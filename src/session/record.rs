@@ -78,12 +78,27 @@ pub struct TokenId(String);
 impl SessionId {
     /// A new name.
     pub fn random() -> Self {
-        Self(URL_SAFE_NO_PAD.encode(random_bytes::<16>()))
+        Self::from_bytes(random_bytes())
     }
 
     /// Takes a name over from a token or a stored value.
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == 22 && is_url_safe(text)).then(|| Self(text.to_owned()))
+        // Strict: a name has one spelling, as it has one value.
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        (bytes.len() == 16).then(|| Self(text.to_owned()))
+    }
+
+    /// The name of these bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Its bytes, which are shorter than the text.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        // Both ways of making a name see to it that it decodes to so many.
+        let _ = URL_SAFE_NO_PAD.decode_slice(&self.0, &mut bytes);
+        bytes
     }
 
     /// The text.
@@ -123,5 +138,22 @@ impl fmt::Debug for SessionId {
 impl fmt::Debug for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}…", self.0.get(..3).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_session_has_one_spelling() {
+        let id = SessionId::random();
+        assert_eq!(SessionId::from_bytes(id.to_bytes()), id);
+        assert_eq!(SessionId::parse(id.as_str()), Some(id));
+        for text in
+            ["", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAA+A"]
+        {
+            assert_eq!(SessionId::parse(text), None, "{text}");
+        }
     }
 }

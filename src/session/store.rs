@@ -21,6 +21,8 @@ pub use settings::{EncryptionKey, Settings};
 
 /// How many session keys of one user are kept: as many as are tried on open data.
 pub const RING: usize = crate::wechat::open_data::RING;
+/// Failures that one session key may see in its life; the last of them burns it.
+pub const FAILURES: u8 = 5;
 
 /// What keeps sessions. All durations count from the call; an entry that has run out is not there.
 #[async_trait]
@@ -51,20 +53,38 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Ends every session of a user, and says which ones.
     async fn end_all(&self, user: &User) -> Result<Vec<SessionId>, Unavailable>;
 
+    /// Whether a user has logged in, as far as is remembered.
+    async fn is_known(&self, user: &User) -> Result<bool, Unavailable>;
+
+    /// Remembers for `ttl` at least that a user has logged in.
+    async fn note_known(&self, user: &User, ttl: Duration) -> Result<(), Unavailable>;
+
     /// The user's session keys, newest first.
     async fn session_keys(&self, user: &User) -> Result<Vec<StoredKey>, Unavailable>;
 
-    /// Puts a key first in the user's ring, keeps [`RING`] of them, and the ring for `ttl`. A key that
-    /// is there already moves to the front.
+    /// Puts a key first in the user's ring, keeps [`RING`] of them, and all that is known of the user
+    /// for `ttl` at least. A key that is there already moves to the front. Whether it may be used: it
+    /// may not where it was burnt before.
     async fn add_session_key(
         &self,
         user: &User,
         key: StoredKey,
         ttl: Duration,
-    ) -> Result<(), Unavailable>;
+    ) -> Result<bool, Unavailable>;
 
-    /// Takes a key out of the user's ring.
+    /// Takes a key out of the user's ring; what was counted on it is remembered.
     async fn remove_session_key(&self, user: &User, id: &KeyId) -> Result<(), Unavailable>;
+
+    /// Counts a try on each key of the user's ring, and gives the keys. None where one of them has seen
+    /// [`FAILURES`] tries already, some of which are under way: nothing is counted then. So no key is
+    /// ever tried more often than it may fail.
+    async fn begin_try(&self, user: &User) -> Result<Option<Vec<StoredKey>>, Unavailable>;
+
+    /// Ends a try: what succeeded is not counted any more, and the last of [`FAILURES`] burns a key.
+    async fn end_try(&self, user: &User, keys: &[KeyId], failed: bool) -> Result<(), Unavailable>;
+
+    /// Burns the keys that have no try left, where nobody is to be waited for any more.
+    async fn abandon_tries(&self, user: &User) -> Result<(), Unavailable>;
 
     /// The value of a key.
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable>;
@@ -176,10 +196,6 @@ pub enum Kind {
     Exchange,
     /// Whether WeChat was asked of late if a session key still is the valid one.
     KeyCheck,
-    /// Failures to open data with one session key.
-    KeyFailures,
-    /// A user who has logged in.
-    KnownUser,
     /// How far a limit is used up.
     Rate,
     /// Encrypted data that was opened before.
@@ -197,8 +213,6 @@ impl Kind {
             Self::AccessTokenForced => "af",
             Self::Exchange => "x",
             Self::KeyCheck => "kc",
-            Self::KeyFailures => "kf",
-            Self::KnownUser => "ku",
             Self::Rate => "r",
             Self::Replay => "rp",
             Self::Accepted => "ac",

@@ -23,11 +23,6 @@ pub(crate) const RULES: &[&str] = &[
     "+del",
     "+pttl",
     "+pexpire",
-    "+zadd",
-    "+zcard",
-    "+zrange",
-    "+zrem",
-    "+zremrangebyscore",
     "+eval",
     "+evalsha",
     "+ping",
@@ -48,6 +43,11 @@ async fn everything_works(gate: &Gate) {
     let key = super::samples::stored_key(1);
     gate.store.add_session_key(&session.user, key.clone(), super::DAY).await.unwrap();
     assert_eq!(gate.store.session_keys(&session.user).await.unwrap().len(), 1);
+    assert_eq!(gate.store.begin_try(&session.user).await.unwrap().unwrap().len(), 1);
+    gate.store.end_try(&session.user, &[key.id], true).await.unwrap();
+    gate.store.abandon_tries(&session.user).await.unwrap();
+    gate.store.note_known(&session.user, super::DAY).await.unwrap();
+    assert!(gate.store.is_known(&session.user).await.unwrap());
     gate.store.remove_session_key(&session.user, &key.id).await.unwrap();
     let kind = wxgate::session::store::Kind::Rate;
     let name = wxgate::session::store::Key::new(kind, &[now().to_string().as_bytes()]);

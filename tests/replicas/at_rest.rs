@@ -18,17 +18,7 @@ async fn dump(server: &Server) -> Vec<(String, Vec<u8>)> {
     let keys: Vec<Vec<u8>> = server.command(&["KEYS", "*"]).await;
     let mut all = Vec::new();
     for key in keys {
-        let kind: String = redis::cmd("TYPE").arg(&key).query_async(&mut connection).await.unwrap();
-        let mut read = match kind.as_str() {
-            "string" => redis::cmd("GET"),
-            "zset" => redis::cmd("ZRANGE"),
-            other => panic!("a {other} is not looked into"),
-        };
-        read.arg(&key);
-        if kind == "zset" {
-            read.arg(0).arg(-1);
-        }
-        let value: Value = read.query_async(&mut connection).await.unwrap();
+        let value: Value = redis::cmd("GET").arg(&key).query_async(&mut connection).await.unwrap();
         all.push((String::from_utf8_lossy(&key).into_owned(), bytes(&value)));
     }
     all
@@ -37,7 +27,6 @@ async fn dump(server: &Server) -> Vec<(String, Vec<u8>)> {
 fn bytes(value: &Value) -> Vec<u8> {
     match value {
         Value::BulkString(bytes) => bytes.clone(),
-        Value::Array(values) => values.iter().flat_map(bytes).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -90,7 +79,7 @@ async fn a_dump_of_redis_holds_no_secret_in_clear() {
     secrets.push(("an access_token", access_token.into()));
 
     let all = dump(&server).await;
-    for kind in ["s:", "u:", "k:", "x:", "at:", "rp:", "kf:", "kc:"] {
+    for kind in ["s:", "u:", "x:", "at:", "rp:", "kc:"] {
         let name = format!("wxgate:{kind}");
         assert!(all.iter().any(|(key, _)| key.starts_with(&name)), "no {name} among {all:?}");
     }

@@ -26,6 +26,7 @@ mod access_token;
 mod at_rest;
 mod exchange;
 mod failover;
+mod key_burst;
 mod logout_race;
 mod outages;
 mod rates;

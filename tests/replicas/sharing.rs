@@ -1,16 +1,18 @@
 //! What one replica did, the others know: sessions, tokens, claims, keys and failures.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wxgate::simulator::{OpenData, Overrides, Payload};
 
 use crate::chaos::{Chaos, Fault};
-use crate::raw::Answer;
-use crate::redis_server::{Server, eventually};
+use crate::redis_server::{PATIENCE, Server, eventually};
 use crate::support::jwt::{KEY, OTHER_KEY};
 use crate::support::wechat::APPID;
-use crate::support::{ENCRYPTION_KEY, House, OTHER_ENCRYPTION_KEY, Replica, SEEN, on, token_in};
+use crate::support::{
+    ENCRYPTION_KEY, House, OTHER_ENCRYPTION_KEY, Replica, SEEN, forged, on, on_within, open,
+    token_in,
+};
 use crate::upstream::Reply;
 
 /// Two replicas alike on one Redis.
@@ -37,6 +39,33 @@ async fn a_logout_on_one_is_seen_on_the_other_within_a_second() {
         one.log_out(&token).await;
         assert_eq!(one.status(&token).await, 401, "where it ended it ends at once");
         other.turns_away(&token).await;
+    }
+}
+
+#[tokio::test]
+async fn a_logout_is_seen_within_a_second_where_the_link_is_dead_and_nobody_says_so() {
+    let (house, server) = (House::open().await, Server::start().await);
+    let chaos = Chaos::start(server.address()).await;
+    let one = house.replica(on(&server.url())).await;
+    let deaf = house.replica(on_within(&format!("redis://{}", chaos.address()), "250ms")).await;
+    for round in 0..4 {
+        for fault in [Fault::HalfOpen, Fault::Stall] {
+            let token = one.log_in(&house, "alice").await;
+            eventually("it is known", PATIENCE, async || deaf.status(&token).await == 200).await;
+            // In another place between two heartbeats each time.
+            let until = Instant::now() + Duration::from_millis(130 * round);
+            while Instant::now() < until {
+                assert_eq!(deaf.status(&token).await, 200);
+            }
+            chaos.set(fault);
+            one.log_out(&token).await;
+            let took =
+                eventually("it is not served", SEEN, async || deaf.status(&token).await != 200)
+                    .await;
+            println!("{took:?} after the logout, {fault:?}");
+            chaos.set(Fault::None);
+            deaf.turns_away(&token).await;
+        }
     }
 }
 
@@ -145,11 +174,6 @@ fn sealed(house: &House, user: &str) -> OpenData {
     world.encrypt(APPID, user, &Payload::Phone, &Overrides::default()).unwrap()
 }
 
-async fn open(replica: &Replica, token: &str, data: &OpenData) -> Answer {
-    let body = json!({ "encryptedData": data.encrypted_data, "iv": data.iv });
-    replica.post("/open").json(&body).token(token).await
-}
-
 #[tokio::test]
 async fn a_new_encryption_key_opens_what_the_old_one_sealed() {
     let (house, server) = (House::open().await, Server::start().await);
@@ -192,14 +216,6 @@ async fn a_key_prefix_keeps_two_gateways_on_one_redis_apart() {
     assert_eq!((shop.status(&token).await, forum.status(&theirs).await), (401, 200));
     let keys: Vec<String> = server.command(&["KEYS", "*"]).await;
     assert!(keys.iter().all(|key| key.starts_with("shop:") || key.starts_with("forum:")));
-}
-
-/// Data that no key opens.
-fn forged(number: u8) -> OpenData {
-    use base64::Engine;
-    let text = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    let (encrypted_data, iv) = (text(&[number; 48]), text(&[9; 16]));
-    OpenData { encrypted_data, iv, raw_data: None, signature: None }
 }
 
 #[tokio::test]

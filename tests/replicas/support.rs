@@ -19,12 +19,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wxgate::app::{self, App};
 use wxgate::clock::Clock;
 use wxgate::config::{Problems, Settings};
 use wxgate::lifecycle::reloads::Outcome;
 use wxgate::listen::Address;
+use wxgate::simulator::OpenData;
 
 use self::config::Config;
 use self::jwt::KEY;
@@ -216,6 +217,20 @@ fn read(config: &Config, wechat: &str, upstream: &str) -> Result<Settings, Probl
         _ => None,
     };
     wxgate::config::parse("gateway.toml", &config.text(), Path::new(""), &variable)
+}
+
+/// The answer to data that WeChat has sealed, or somebody else.
+pub(crate) async fn open(replica: &Replica, token: &str, data: &OpenData) -> Answer {
+    let body = json!({ "encryptedData": data.encrypted_data, "iv": data.iv });
+    replica.post("/open").json(&body).token(token).await
+}
+
+/// Data that no key opens.
+pub(crate) fn forged(number: u8) -> OpenData {
+    use base64::Engine;
+    let text = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let (encrypted_data, iv) = (text(&[number; 48]), text(&[9; 16]));
+    OpenData { encrypted_data, iv, raw_data: None, signature: None }
 }
 
 pub(crate) fn token_in(answer: &Answer) -> String {

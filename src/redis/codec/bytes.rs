@@ -9,17 +9,8 @@ impl Writer {
         Self(vec![version])
     }
 
-    pub(super) fn bare() -> Self {
-        Self(Vec::new())
-    }
-
     pub(super) fn u64(&mut self, number: u64) {
         self.raw(&number.to_be_bytes());
-    }
-
-    /// A length that is known to be short; a longer one is cut, and what follows reads as damaged.
-    pub(super) fn u16(&mut self, number: usize) {
-        self.raw(&u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes());
     }
 
     /// Seven bits a byte, the low ones first, as in LEB128: one byte for nearly all.
@@ -67,6 +58,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn u64(&mut self) -> Result<u64, Damaged> {
         Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u64, Damaged> {
+        Ok(u32::from_be_bytes(self.array()?).into())
     }
 
     pub(super) fn u16(&mut self) -> Result<usize, Damaged> {

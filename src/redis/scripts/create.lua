@@ -1,8 +1,13 @@
--- KEYS session, the user's sessions; ARGV value, ttl (ms), name, end (s), now (s), rest of its life (ms)
+-- KEYS session, user; ARGV value, ttl (ms), name, end (s), now (s), rest of its life (ms)
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[5])
-redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
-if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[6]) then
-  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+local user = read_user(KEYS[2])
+local sessions = {}
+for _, session in ipairs(user.sessions) do
+  if session.ends > tonumber(ARGV[5]) and session.id ~= ARGV[3] then
+    sessions[#sessions + 1] = session
+  end
 end
-return redis.call('ZCARD', KEYS[2])
+sessions[#sessions + 1] = { id = ARGV[3], ends = tonumber(ARGV[4]) }
+user.sessions = sessions
+write_user(KEYS[2], user, tonumber(ARGV[6]))
+return #sessions

@@ -1,8 +1,8 @@
--- KEYS the user's sessions, then each session and its notice; ARGV their names in the same order. Gives
--- those that were there.
-local ended = {}
+-- KEYS user, then each session and its notice; ARGV their names in the same order. Gives those that
+-- were there.
+local user, ended = read_user(KEYS[1]), {}
 for i, name in ipairs(ARGV) do
-  redis.call('ZREM', KEYS[1], name)
+  user.sessions = without(user.sessions, name)
   if redis.call('DEL', KEYS[2 * i]) == 1 then
     ended[#ended + 1] = name
     -- Nothing stays of the notice: that it changed is told to all, and tells an end from a change.
@@ -10,4 +10,5 @@ for i, name in ipairs(ARGV) do
     redis.call('DEL', KEYS[2 * i + 1])
   end
 end
+write_user(KEYS[1], user, 0)
 return ended

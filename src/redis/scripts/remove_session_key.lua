@@ -1,11 +1,7 @@
--- KEYS ring; ARGV name
-local left = redis.call('PTTL', KEYS[1])
-if left <= 0 then
-  return
-end
-local ring = others(redis.call('GET', KEYS[1]), ARGV[1])
-if #ring == 0 then
-  redis.call('DEL', KEYS[1])
-else
-  redis.call('SET', KEYS[1], '\1' .. table.concat(ring), 'PX', left)
+-- KEYS user; ARGV name. Its counts stay, for WeChat may give it again.
+local user = read_user(KEYS[1])
+local _, key = without(user.keys, ARGV[1])
+if key then
+  key.sealed = ''
+  write_user(KEYS[1], user, 0)
 end

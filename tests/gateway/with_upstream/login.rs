@@ -66,6 +66,30 @@ async fn the_first_login_is_the_first_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_first_login_that_its_upstream_refuses_leaves_the_next_one_the_first() {
+    let gateway = Gateway::with(config("")).await;
+    let said = async |user: &str| {
+        let status = enter(&gateway, user).await.status;
+        (status, body(&gateway.upstream.last())["first_login"].as_bool().unwrap())
+    };
+    let says = |status: &str| Reply::with_head(&format!("HTTP/1.1 {status}\r\n"), "");
+    gateway.upstream.on("/enter", says("403 No"));
+    assert_eq!(said("alice").await, (403, true));
+    gateway.upstream.on("/enter", Reply::hang_up());
+    assert_eq!(said("alice").await, (502, true));
+    gateway.upstream.on("/enter", says("200 Yes"));
+    assert_eq!(said("alice").await, (200, true));
+    // What an upstream says later does not make him new again.
+    gateway.upstream.on("/enter", says("403 No"));
+    assert_eq!(said("alice").await, (403, false));
+    gateway.upstream.on("/enter", says("200 Yes"));
+    assert_eq!(said("alice").await, (200, false));
+    // A login that asks no upstream stands by itself.
+    gateway.log_in("bob").await;
+    assert_eq!(said("bob").await, (200, false));
+}
+
+#[tokio::test]
 async fn a_user_whose_keys_are_burnt_is_no_new_user() {
     let gateway = Gateway::with(config("")).await;
     let token = token_of(&enter(&gateway, "alice").await);
