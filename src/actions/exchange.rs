@@ -88,6 +88,20 @@ impl LoggedIn {
     }
 }
 
+/// The place of an exchange among those under way. It is given up however the exchange ends, in a panic
+/// too: else nobody could bring that code again.
+struct Entry {
+    exchanges: Arc<Exchanges>,
+    hash: [u8; 32],
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let under_way = &self.exchanges.under_way;
+        under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.hash);
+    }
+}
+
 /// What became of an exchange, for those who come later.
 #[derive(Serialize, Deserialize)]
 enum Outcome {
@@ -158,9 +172,8 @@ impl Exchanges {
     ) -> Exchange {
         let exchanges = self.clone();
         let task = tokio::spawn(async move {
-            let outcome = exchanges.shared.once_over_replicas(&app, &code, hash, client).await;
-            exchanges.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&hash);
-            outcome
+            let entry = Entry { exchanges, hash };
+            entry.exchanges.shared.once_over_replicas(&app, &code, hash, client).await
         });
         let lost =
             |_| Refusal::new(Reason::WechatUnavailable, "the login was cut short; see the log");

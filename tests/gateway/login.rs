@@ -2,6 +2,7 @@
 
 mod exchanged_once;
 mod fields;
+mod panicking;
 mod refused;
 mod session_key;
 mod spoilt;

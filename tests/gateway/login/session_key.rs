@@ -32,12 +32,7 @@ async fn the_session_key_stands_sealed_in_the_store_with_its_slashes_right() {
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let sealer = Arc::new(Sealer::new([&[7; 32]]));
     let exchanges = exchanges(&wechat, store.clone(), sealer.clone(), clock);
-    let app = Arc::new(App {
-        name: "shop".to_owned(),
-        appid: AppId::parse(APPID).unwrap(),
-        secret: Secret::new(SECRET),
-        env: None,
-    });
+    let app = app();
     let mut slashes = 0;
     for number in 0..20 {
         let name = number.to_string();
@@ -62,9 +57,18 @@ async fn the_session_key_stands_sealed_in_the_store_with_its_slashes_right() {
     assert!(slashes > 0, "20 keys without a single slash");
 }
 
-fn exchanges(
+pub(super) fn app() -> Arc<App> {
+    Arc::new(App {
+        name: "shop".to_owned(),
+        appid: AppId::parse(APPID).unwrap(),
+        secret: Secret::new(SECRET),
+        env: None,
+    })
+}
+
+pub(super) fn exchanges(
     wechat: &Wechat,
-    store: Arc<MemoryStore>,
+    store: Arc<dyn Store>,
     sealer: Arc<Sealer>,
     clock: Clock,
 ) -> Arc<Exchanges> {
@@ -81,7 +85,6 @@ fn exchanges(
         cookie: None,
     };
     let apps = [AppId::parse(APPID).unwrap()];
-    let store: Arc<dyn Store> = store;
     let sessions = Arc::new(Sessions::new(&settings, &apps, |_| store.clone(), clock.clone()));
     let base_url = wechat.url().parse().unwrap();
     let settings = WechatSettings { base_url, fallback_url: None, ..WechatSettings::default() };
