@@ -61,6 +61,19 @@ impl Subject {
         Self::on(&cluster.url(), cluster.servers)
     }
 
+    /// None where there is no Valkey on this machine.
+    async fn valkey() -> Option<Self> {
+        let Some(program) = redis_server::program::valkey() else {
+            eprintln!(
+                "\n!!!! NOT TESTED on Valkey: there is none. scripts/install-valkey gets one.\n"
+            );
+            return None;
+        };
+        let server = Server::of(program).await;
+        assert!(server.command::<String>(&["INFO", "server"]).await.contains("valkey_version"));
+        Some(Self::on(&server.url(), vec![server]))
+    }
+
     fn on(url: &str, servers: Vec<Server>) -> Self {
         let mut settings = Settings::parse_url(url).unwrap();
         settings.timeout = PATIENCE;
@@ -124,6 +137,15 @@ macro_rules! on_every_store {
             async fn $test() {
                 super::$test(&super::Subject::redis().await).await;
             })*
+        }
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn valkey() {
+            let Some(subject) = Subject::valkey().await else { return };
+            $(
+                println!("{}", stringify!($test));
+                subject.empty().await;
+                $test(&subject).await;
+            )*
         }
         /// One after the other, since a cluster takes seconds to form.
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,8 @@
 pub(crate) mod certificates;
 #[path = "redis/groups.rs"]
 pub(crate) mod groups;
+#[path = "redis/program.rs"]
+pub(crate) mod program;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -32,12 +34,19 @@ pub(crate) struct Server {
     certificates: Option<Arc<Certificates>>,
     login: Option<(String, String)>,
     sentinel: bool,
+    program: PathBuf,
 }
 
 impl Server {
     /// A plain one.
     pub(crate) async fn start() -> Self {
         Self::with(&[]).await
+    }
+
+    /// A plain one of another program.
+    pub(crate) async fn of(program: PathBuf) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(directory, Vec::new(), None, None, false, program).await
     }
 
     /// One with these arguments.
@@ -68,7 +77,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("sentinel.conf"), config).unwrap();
         let login = password.map(|password| ("default".to_owned(), password.to_owned()));
-        Self::start_in(directory, Vec::new(), None, login, true).await
+        Self::start_in(directory, Vec::new(), None, login, true, program::redis()).await
     }
 
     /// One with these arguments that speaks only TLS.
@@ -82,7 +91,8 @@ impl Server {
         login: Option<(String, String)>,
     ) -> Self {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Self::start_in(tempfile::tempdir().unwrap(), args, certificates, login, false).await
+        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(directory, args, certificates, login, false, program::redis()).await
     }
 
     async fn start_in(
@@ -91,9 +101,18 @@ impl Server {
         certificates: Option<Arc<Certificates>>,
         login: Option<(String, String)>,
         sentinel: bool,
+        program: PathBuf,
     ) -> Self {
-        let mut server =
-            Self { process: None, directory, port: 0, args, certificates, login, sentinel };
+        let mut server = Self {
+            process: None,
+            directory,
+            port: 0,
+            args,
+            certificates,
+            login,
+            sentinel,
+            program,
+        };
         // A port that was free may be taken by the time the server binds it.
         for _ in 0..5 {
             server.port = free_port();
@@ -107,7 +126,7 @@ impl Server {
 
     fn spawn(&mut self) {
         let directory = self.directory.path();
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(&self.program);
         if self.sentinel {
             command.arg(directory.join("sentinel.conf"));
         }
