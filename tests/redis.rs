@@ -29,6 +29,8 @@ mod failover;
 mod invalidations;
 #[path = "redis/meanings.rs"]
 mod meanings;
+#[path = "redis/old.rs"]
+mod old;
 #[path = "redis/outages.rs"]
 mod outages;
 #[path = "redis/rates.rs"]

@@ -7,7 +7,7 @@ use wxgate::redis::settings::{ClientCertificate, KeyPrefix, Login, Options, Pass
 use wxgate::secret::Secret;
 use wxgate::session::store::Store;
 
-use super::redis_server::groups::{Cluster, Watched};
+use super::redis_server::groups::{Cluster, FAILOVER, Watched};
 use super::redis_server::{PATIENCE, Server, eventually};
 use super::samples::user;
 use super::{Gate, now};
@@ -193,7 +193,7 @@ async fn sentinels() {
 
 #[tokio::test]
 async fn sentinels_and_servers_with_passwords_of_their_own() {
-    let watched = Watched::with_passwords(Some("of-servers"), Some("of-sentinels")).await;
+    let watched = Watched::with_passwords("of-servers", "of-sentinels").await;
     let password = |text: &str| Some(Password::Given(Secret::new(text)));
     let options = |sentinels: &str| Options {
         password: password("of-servers"),
@@ -205,6 +205,27 @@ async fn sentinels_and_servers_with_passwords_of_their_own() {
     everything_works(&gate).await;
     let stranger = Gate::with(Settings::new(&watched.url(), options("wrong")).unwrap());
     stranger.says(&["no sentinel answers"]).await;
+}
+
+#[tokio::test]
+async fn sentinels_with_tls() {
+    let mut watched = Watched::with_tls().await;
+    let options = |tls| Options { tls: Some(tls), ..Options::default() };
+    let good = tls(&watched.servers[0]);
+    let gate = Gate::with(Settings::new(&watched.url(), options(good.clone())).unwrap());
+    gate.becomes_ready().await;
+    everything_works(&gate).await;
+    // Neither without TLS nor without a certificate that the sentinels take.
+    let plain = watched.url().replacen("rediss", "redis", 1);
+    Gate::open(&plain).says(&["no sentinel answers"]).await;
+    let nobody =
+        Gate::with(Settings::new(&watched.url(), options(Tls { client: None, ..good })).unwrap());
+    nobody.says(&["no sentinel answers"]).await;
+    watched.servers[0].kill();
+    eventually("it is noticed", PATIENCE, async || !gate.works().await).await;
+    let took = gate.becomes_ready().await;
+    assert!(took < FAILOVER, "{took:?}");
+    everything_works(&gate).await;
 }
 
 #[tokio::test]

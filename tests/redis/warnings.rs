@@ -7,9 +7,11 @@ use std::time::Duration;
 use tracing::subscriber::DefaultGuard;
 use wxgate::clock::Clock;
 use wxgate::redis::{RedisStore, Settings};
+use wxgate::session::store::{Key, Kind, Store};
 
 use super::Gate;
 use super::listener::Listener;
+use super::old::Old;
 use super::redis_server::{PATIENCE, Server, eventually};
 
 /// What is logged in this thread, where a test and all its tasks run.
@@ -64,6 +66,21 @@ async fn an_evicting_redis_and_a_clock_that_is_off_are_said_once() {
     eventually("it is back", PATIENCE, async || store.connections() > connections).await;
     tokio::task::yield_now().await;
     assert_eq!(log.text().matches("volatile-lru").count(), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_redis_that_is_too_old_is_said_at_start_and_used() {
+    let old = Old::start().await;
+    let (log, _guard) = Log::start();
+    let gate = Gate::open(&format!("redis://{}", old.address));
+    log.says("Redis 5.0.14 is older than 6.0").await;
+    log.says("Ended sessions are not heard of, so every request asks Redis").await;
+    assert!(log.text().contains("too old for RESP3 (HELLO, from 6.0); upgrade it"));
+    let key = Key::new(Kind::Rate, &[b"a"]);
+    gate.store.put(&key, b"one", Duration::from_secs(60)).await.unwrap();
+    assert_eq!(gate.store.get(&key).await.unwrap().as_deref(), Some(&b"one"[..]));
+    assert!(!gate.is_live(), "nothing may be kept where changes are not heard of");
+    assert_eq!(log.text().matches("older than 6.0").count(), 1, "{}", log.text());
 }
 
 #[tokio::test]

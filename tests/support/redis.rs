@@ -72,12 +72,16 @@ impl Server {
         Self::start_as(&args, None, Some(login)).await
     }
 
-    /// A sentinel of this configuration, which may ask for a password.
-    pub(crate) async fn sentinel(config: &str, password: Option<&str>) -> Self {
+    /// A sentinel of this configuration, which may ask for a password, or speak only TLS.
+    pub(crate) async fn sentinel(
+        config: &str,
+        password: Option<&str>,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("sentinel.conf"), config).unwrap();
         let login = password.map(|password| ("default".to_owned(), password.to_owned()));
-        Self::start_in(directory, Vec::new(), None, login, true, program::redis()).await
+        Self::start_in(directory, Vec::new(), certificates, login, true, program::redis()).await
     }
 
     /// One with these arguments that speaks only TLS.

@@ -18,23 +18,46 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) async fn start() -> Self {
-        Self::with_passwords(None, None).await
+        Self::start_with(None, None, None).await
     }
 
     /// Servers and sentinels that let in only who has the password of theirs.
-    pub(crate) async fn with_passwords(servers: Option<&str>, sentinels: Option<&str>) -> Self {
-        let primary = Server::with_login(&[], servers).await;
+    pub(crate) async fn with_passwords(servers: &str, sentinels: &str) -> Self {
+        Self::start_with(Some(servers), Some(sentinels), None).await
+    }
+
+    /// Servers and sentinels that speak only TLS, and with those who show a certificate.
+    pub(crate) async fn with_tls() -> Self {
+        Self::start_with(None, None, Some(Arc::new(Certificates::new()))).await
+    }
+
+    async fn start_with(
+        servers: Option<&str>,
+        sentinels: Option<&str>,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Self {
+        let server = async |args: &[&str]| match &certificates {
+            None => Server::with_login(args, servers).await,
+            Some(certificates) => {
+                let args = [args, &["--tls-replication", "yes"]].concat();
+                Server::with_certificates(&args, Arc::clone(certificates)).await
+            }
+        };
+        let primary = server(&[]).await;
         let port = primary.address().port().to_string();
         let following = ["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
-        let replica = Server::with_login(&following, servers).await;
+        let replica = server(&following).await;
         eventually("the replica follows", PATIENCE, async || {
             replica.command::<String>(&["INFO", "replication"]).await.contains("link_status:up")
         })
         .await;
-        let config = sentinel_config(&port, servers, sentinels);
+        let mut config = sentinel_config(&port, servers, sentinels);
+        if certificates.is_some() {
+            config.push_str("tls-replication yes\n");
+        }
         let mut watching = Vec::new();
         for _ in 0..3 {
-            watching.push(Server::sentinel(&config, sentinels).await);
+            watching.push(Server::sentinel(&config, sentinels, certificates.clone()).await);
         }
         for sentinel in &watching {
             eventually("sentinels know each other and the replica", PATIENCE, async || {
@@ -48,7 +71,8 @@ impl Watched {
 
     pub(crate) fn url(&self) -> String {
         let nodes: Vec<_> = self.sentinels.iter().map(|it| it.address().to_string()).collect();
-        format!("redis+sentinel://{}/{MASTER}", nodes.join(","))
+        let scheme = if self.servers[0].url().starts_with("rediss") { "rediss" } else { "redis" };
+        format!("{scheme}+sentinel://{}/{MASTER}", nodes.join(","))
     }
 }
 
