@@ -138,6 +138,33 @@ async fn what_is_evicted_or_damaged_is_a_miss() {
     assert!(!gate.knows(&session).await.unwrap());
     assert!(gate.store.sessions_of(&session.user).await.unwrap().is_empty());
 
+    let user = &session.user;
+    gate.store.note_known(user, DAY).await.unwrap();
+    gate.store.add_session_key(user, super::samples::stored_key(1), DAY).await.unwrap();
+    let keys: Vec<String> = server.command(&["KEYS", "wxgate:u:*"]).await;
+    assert_eq!(keys.len(), 2, "of the probe and of him");
+    for damaged in ["", "\u{1}", "\u{2}\u{1}\u{0}", "\u{1}\u{1}\u{1}cut", "\u{1}\u{0}\u{0}cut"] {
+        for key in &keys {
+            server.command::<()>(&["SET", key, damaged, "EX", "100"]).await;
+        }
+        let before = gate.store.damaged_values();
+        assert!(gate.store.session_keys(user).await.unwrap().is_empty(), "{damaged:?}");
+        assert!(!gate.store.is_known(user).await.unwrap());
+        assert_eq!(gate.store.damaged_values(), before + 2, "{damaged:?}");
+        assert_eq!(gate.store.begin_try(user).await.unwrap(), Some(Vec::new()));
+        gate.store.add_session_key(user, super::samples::stored_key(1), DAY).await.unwrap();
+        assert_eq!(gate.store.session_keys(user).await.unwrap().len(), 1, "{damaged:?}");
+    }
+    // Whoever takes its end away, it gets one again.
+    let key = async |key: &String| server.command::<i64>(&["PTTL", key]).await;
+    for key in &keys {
+        server.command::<()>(&["PERSIST", key]).await;
+    }
+    gate.store.remove_session_key(user, &super::samples::stored_key(1).id).await.unwrap();
+    gate.store.note_known(user, DAY).await.unwrap();
+    let ends = futures_util::future::join_all(keys.iter().map(key)).await;
+    assert!(ends.iter().any(|left| *left > 0), "{ends:?}");
+
     let value = Key::new(Kind::Exchange, &[b"code"]);
     gate.store.put(&value, b"one", DAY).await.unwrap();
     let keys: Vec<String> = server.command(&["KEYS", "wxgate:x:*"]).await;

@@ -21,6 +21,8 @@ use crate::redis_server::{PATIENCE, Server};
 use crate::support::wechat::APPID;
 use crate::support::{House, forged, on, open};
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// Somebody who keeps no copies.
 struct Nobody;
 
@@ -117,6 +119,23 @@ async fn tries_of_a_replica_that_died_hold_nobody_up_for_long() {
     assert!(subject.replicas[1].add(&user(), &key('C')).await.unwrap());
     assert_eq!(burst(&subject, 2, true).await, (2, 2));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_key_is_not_tried_after_30_days_though_its_user_is_known_for_longer() {
+    let clock = Clock::movable();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(clock.clone()));
+    let sealer = Arc::new(Sealer::new(&[[7; 32]]));
+    let rings = Arc::new(KeyRings::new(store.clone(), sealer, clock.clone()));
+    assert!(rings.add(&user(), &key('B')).await.unwrap());
+    store.note_known(&user(), 60 * DAY).await.unwrap();
+    clock.advance(29 * DAY);
+    assert!(rings.add(&user(), &key('C')).await.unwrap());
+    for (days, expected) in [(0, 2), (2, 1), (29, 0)] {
+        clock.advance(days * DAY);
+        let tried = rings.attempt(&user(), |keys| Some(keys.len())).await.unwrap();
+        assert_eq!(tried.found, Some(expected), "{days}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

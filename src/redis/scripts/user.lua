@@ -29,7 +29,11 @@ end
 
 -- Kept as long as before, and at least for that many milliseconds.
 local function write_user(name, user, ttl)
-  local left = math.max(redis.call('PTTL', name), ttl)
+  local before = redis.call('PTTL', name)
+  if before == -1 then
+    before = 2592000000 -- somebody took its end away: it gets one again, in 30 days
+  end
+  local left = math.max(before, ttl)
   if left <= 0 or user.known == 0 and #user.keys == 0 and #user.sessions == 0 then
     redis.call('DEL', name)
     return
