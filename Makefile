@@ -35,7 +35,7 @@ bench: install-bench-needs build ## Measure wxgate beside a bare pingora proxy (
 install-build-needs: ## Install what building needs: a C compiler and cmake
 	@scripts/install-build-needs
 
-install-test-needs: install-build-needs ## Install what the tests need: redis-server, node, npm, python3, curl
+install-test-needs: install-build-needs ## Install what the tests need: redis-server, valkey-server, node, npm, python3, curl
 	@scripts/install-test-needs
 
 install-bench-needs: install-build-needs ## Install what the benchmark needs: wrk, nginx, python3
