@@ -40,7 +40,7 @@ use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
 use crate::{admin as admin_listener, listen, redis};
 
-pub use files::Fingerprint;
+pub use files::{Fingerprint, NamedFiles};
 pub use problem::{Problem, Problems};
 
 use problem::Complaint;
@@ -147,7 +147,8 @@ fn reading(name: &str, reader: Reader<'_>) -> Reading {
     };
     let settings = Section::read(&reader, "", Place::default(), &document, settings);
     let found = reader.into_found();
-    let problems = Problems { files: found.files.clone(), ..Problems::new(name, found.problems) };
+    let files = NamedFiles(found.files.clone());
+    let problems = Problems { files, ..Problems::new(name, found.problems) };
     let warnings = Problems::new(name, found.warnings);
     let settings = Settings { files: found.files, warnings: warnings.clone(), ..settings };
     Reading { settings: problems.list.is_empty().then_some(settings), problems, warnings }

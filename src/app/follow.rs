@@ -32,6 +32,7 @@ impl std::fmt::Debug for Source {
 
 /// Follows the source for as long as the gateway runs.
 pub async fn follow(configuration: Arc<Configuration>, source: Source, mut hangup: Hangup) {
+    configuration.reloads().follow();
     let mut files = Vec::new();
     // Nothing: what happened between the start and now is found at the first look.
     let mut seen = Fingerprint::of([]);
@@ -69,7 +70,7 @@ fn files_of(
     match read {
         Ok(settings) => files.extend_from_slice(&settings.files),
         Err(problems) => {
-            files.extend_from_slice(&problems.files);
+            files.extend_from_slice(&problems.files.0);
             files.extend_from_slice(&configuration.settings().files);
         }
     }

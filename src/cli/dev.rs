@@ -4,15 +4,16 @@ mod echo;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 
 use super::exit::{Exit, Failure};
-use super::run::serve;
-use crate::app;
+use super::run::{read, serve};
+use crate::app::{self, Source, follow};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
-use crate::lifecycle::signals::Signals;
+use crate::lifecycle::signals::{Hangup, Signals};
 use crate::listen::Address;
 use crate::simulator::{Options, Simulator};
 
@@ -46,7 +47,7 @@ pub struct Args {
 pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let echo = echo::Echo::start().await.context("cannot start the echo service")?;
     let mut settings = match &args.config {
-        Some(path) => config::load(path, &|name| std::env::var(name).ok()),
+        Some(path) => read(path),
         None => config::parse("gateway.toml", CONFIGURATION, Path::new(""), &|name| {
             (name == "ECHO").then(|| echo.url())
         }),
@@ -59,19 +60,54 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let simulator = Simulator::start(args.simulator, simulated(&settings, &clock))
         .await
         .with_context(|| format!("cannot start the simulator on {}", args.simulator))?;
-    settings.wechat.base_url = simulator.base_url().parse().context("the simulator has no URL")?;
-    settings.wechat.fallback_url = None;
-    settings.admin.listen = args.admin;
-    settings.server.lame_duck = std::time::Duration::ZERO;
-    if let [listener] = settings.server.listeners.as_mut_slice() {
-        listener.address = Address::Tcp(args.listen);
-    }
+    let wechat = simulator.base_url().parse().context("the simulator has no URL")?;
+    let here = Here { wechat, listen: args.listen, admin: args.admin };
+    here.put_in(&mut settings);
 
     let signals = Signals::catch().context("cannot watch signals")?;
+    let hangup = Hangup::catch().context("cannot watch signals")?;
     let app = app::build(settings, clock).await?;
     introduce(&app, &simulator, args.config.is_none());
+    let following = args
+        .config
+        .map(|file| tokio::spawn(follow(app.configuration().clone(), here.source(file), hangup)));
     serve(app, signals).await;
+    if let Some(following) = following {
+        following.abort();
+    }
     Ok(Exit::Done)
+}
+
+/// What stands for the keys of the configuration on this machine.
+#[derive(Clone)]
+struct Here {
+    wechat: http::Uri,
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Here {
+    fn put_in(&self, settings: &mut Settings) {
+        settings.wechat.base_url = self.wechat.clone();
+        settings.wechat.fallback_url = None;
+        settings.admin.listen = self.admin;
+        settings.server.lame_duck = std::time::Duration::ZERO;
+        if let [listener] = settings.server.listeners.as_mut_slice() {
+            listener.address = Address::Tcp(self.listen);
+        }
+    }
+
+    fn source(self, file: PathBuf) -> Source {
+        let read = {
+            let file = file.clone();
+            move || {
+                let mut settings = read(&file)?;
+                self.put_in(&mut settings);
+                Ok(settings)
+            }
+        };
+        Source { file, read: Arc::new(read) }
+    }
 }
 
 /// The simulator knows the apps of the configuration with their secrets.

@@ -37,14 +37,18 @@ impl Args {
     fn settings(&self) -> &Result<Settings, Problems> {
         self.settings.get_or_init(|| read(&self.config))
     }
-
-    fn source(&self) -> Source {
-        let file = self.config.clone();
-        Source { read: Arc::new(move || read(&file)), file: self.config.clone() }
-    }
 }
 
-fn read(file: &Path) -> Result<Settings, Problems> {
+/// The file, as `wxgate run` reads it.
+fn source(file: PathBuf) -> Source {
+    let read = {
+        let file = file.clone();
+        move || read(&file)
+    };
+    Source { file, read: Arc::new(read) }
+}
+
+pub(super) fn read(file: &Path) -> Result<Settings, Problems> {
     config::load(file, &|name| std::env::var(name).ok())
 }
 
@@ -67,7 +71,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
     let signals = Signals::catch().and_then(|signals| Ok((signals, Hangup::catch()?)));
     let app = app::build(settings, Clock::system()).await?;
     let (signals, hangup) = signals.context("cannot watch signals")?;
-    let following = tokio::spawn(follow(app.configuration().clone(), args.source(), hangup));
+    let following = tokio::spawn(follow(app.configuration().clone(), source(args.config), hangup));
     serve(app, signals).await;
     following.abort();
     Ok(Exit::Done)

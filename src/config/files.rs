@@ -1,12 +1,24 @@
-//! Whether the files of a configuration have changed, by their metadata.
+//! The files of a configuration: which they are, and by their metadata whether they have changed.
 //!
 //! Looking beats listening here: the `..data` link of a ConfigMap, an editor's rename and a mount over
 //! the folder all end an inotify watch of the file without a word. A look costs one `stat` a file, and
 //! links are resolved anew each time.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// The files that a configuration names. They do not print: what stands there may be a secret that was
+/// put into the wrong place.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct NamedFiles(pub Vec<PathBuf>);
+
+impl fmt::Debug for NamedFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} files", self.0.len())
+    }
+}
 
 /// What the files looked like at one moment. Another fingerprint is another look.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What is wrong with a configuration: where, what, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+
+use super::files::NamedFiles;
 
 /// Everything that was found in one file, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub struct Problems {
     /// What was found.
     pub list: Vec<Problem>,
     /// The files that it names, there or not: a change of one of them may be the remedy.
-    pub files: Vec<PathBuf>,
+    pub files: NamedFiles,
 }
 
 /// One thing that was found. No secret and no value of a variable is ever in it.
@@ -37,7 +38,7 @@ impl Problems {
     pub(super) fn new(file: &str, mut list: Vec<Problem>) -> Self {
         list.sort();
         list.dedup();
-        Self { file: file.to_owned(), list, files: Vec::new() }
+        Self { file: file.to_owned(), list, files: NamedFiles::default() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What became of the configuration since the start: for the log, readiness and metrics.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Notify, watch};
 
@@ -12,6 +13,7 @@ pub struct Reloads(Arc<Inner>);
 struct Inner {
     record: watch::Sender<Record>,
     wanted: Notify,
+    is_followed: AtomicBool,
 }
 
 /// What became of the configuration so far.
@@ -87,15 +89,22 @@ impl Reloads {
         self.0.record.borrow().generation
     }
 
-    /// Asks for a reload; gives the record once one has ended. It waits for ever where nobody
-    /// follows the file (`wxgate dev` without one).
-    pub async fn ask(&self) -> Record {
+    /// Asks for a reload; gives the record once one has ended. None where nobody follows the file, as in
+    /// `wxgate dev` without one.
+    pub async fn ask(&self) -> Option<Record> {
+        if !self.0.is_followed.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut record = self.0.record.subscribe();
-        record.mark_unchanged();
         self.0.wanted.notify_one();
         // An error is not possible: the sender is held here.
         let _ = record.changed().await;
-        self.record()
+        Some(self.record())
+    }
+
+    /// From now on somebody follows the file, and waits for [`Reloads::wanted`].
+    pub fn follow(&self) {
+        self.0.is_followed.store(true, Ordering::Relaxed);
     }
 
     /// Waits until somebody asks for a reload.

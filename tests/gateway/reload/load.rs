@@ -114,7 +114,7 @@ async fn reloads(count: u64) {
     let took = begun.elapsed();
     let outcomes = load.end().await;
     let requests: usize = outcomes.values().sum();
-    println!("{count} reloads in {took:.1?} under {requests} requests; memory in KiB: {memory:?}");
+    eprintln!("{count} reloads in {took:.1?} under {requests} requests; memory in KiB: {memory:?}");
     assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200"], "{outcomes:?}");
     assert!(requests as u64 > count, "there was no load: {outcomes:?}");
     let record = house.record().await;
