@@ -112,3 +112,36 @@ impl Reloads {
         self.0.wanted.notified().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reload(outcome: Outcome) -> Reload {
+        Reload { at: 1, outcome, needs_restart: Vec::new() }
+    }
+
+    #[test]
+    fn only_what_took_effect_is_a_generation() {
+        let reloads = Reloads::default();
+        assert_eq!(reloads.note(reload(Outcome::Applied("1 route new".to_owned()))), 2);
+        assert_eq!(reloads.note(reload(Outcome::Failed("no path".to_owned()))), 2);
+        assert_eq!(reloads.record().failure(), Some("no path"));
+        assert_eq!(reloads.note(reload(Outcome::Unchanged)), 2);
+        let record = reloads.record();
+        assert_eq!((record.failure(), record.applied, record.failed), (None, 2, 1));
+    }
+
+    #[tokio::test]
+    async fn who_asks_is_answered_where_somebody_follows() {
+        let reloads = Reloads::default();
+        assert_eq!(reloads.ask().await, None);
+        reloads.follow();
+        let follower = async {
+            reloads.wanted().await;
+            reloads.note(reload(Outcome::Unchanged));
+        };
+        let (record, ()) = tokio::join!(reloads.ask(), follower);
+        assert_eq!(record.unwrap().applied, 1);
+    }
+}

@@ -10,7 +10,7 @@ use wxgate::simulator::{Effect, Fault};
 use crate::raw::Wire;
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
-use crate::support::wechat::{APPID, OTHER_APPID};
+use crate::support::wechat::{APPID, OTHER_APPID, SECRET};
 use crate::upstream::{Gate, Reply, Upstream};
 
 async fn applied(gateway: &Gateway, config: &Config) -> String {
@@ -63,6 +63,23 @@ async fn sessions_connections_and_access_tokens_outlive_a_reload() {
     assert_eq!(gateway.upstream.connections(), 1, "the connection to an upstream that stays");
     let fetched = gateway.wechat.world().calls("/cgi-bin/stable_token").unwrap();
     assert_eq!(fetched.len(), 1, "one access_token");
+}
+
+#[tokio::test]
+async fn a_mended_secret_is_used_at_once() {
+    let config = Config::default().route(r#"path = "/phone", action = "phone""#);
+    let gateway = Gateway::with(config.clone()).await;
+    let token = gateway.log_in("alice").await;
+    let phone = async || {
+        let code = gateway.wechat.phone_code("alice");
+        gateway.post("/phone").token(&token).json(&serde_json::json!({ "code": code })).await
+    };
+    let wrong = config.clone().variable("SECRET", SECRET.replace('0', "f"));
+    assert_eq!(applied(&gateway, &wrong).await, "app shop changed");
+    // That none can be had is remembered for 30 seconds, but not for another secret.
+    assert_eq!(phone().await.code(), "wechat_misconfigured");
+    applied(&gateway, &config).await;
+    assert_eq!(phone().await.status, 200);
 }
 
 #[tokio::test]
