@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::BytesMut;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
@@ -53,58 +54,81 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     /// Serves the streams of one HTTP/2 connection. Its client hears that the gateway is about to stop
     /// when that begins, and not only when the listener closes: what it has begun ends here, and its
     /// next connection goes elsewhere (GOAWAY, RFC 9113, 6.8).
-    async fn serve_http2(&self, stream: Stream) {
+    async fn serve_http2(&self, read: BytesMut, stream: Stream) {
         let (handler, requests) = (self.handler.clone(), self.requests.clone());
         let http2 = Arc::new(Http2::new(handler, &self.limits.load(), requests));
-        http2.serve(stream, &self.stopping.watch()).await;
+        http2.serve(read, stream, &self.stopping.watch()).await;
     }
 
     /// Serves the requests of one HTTP/1 connection, or turns to HTTP/2 where its preface comes.
-    async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) {
-        let mut settings: Option<HttpPersistentSettings> = None;
+    async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let plain = stream.get_ssl_digest().is_none();
+        let mut connection = Connection { stream, settings: None, http2: self.h2c && plain };
         let mut stopping = shutdown.clone();
-        let mut http2_possible = self.h2c && stream.get_ssl_digest().is_none();
         // A new connection has as long for its first byte as for the rest of the head.
         let mut silence = self.limits.load().header_timeout;
         loop {
             let first = tokio::select! {
                 biased;
-                first = head::first_byte(&mut stream, silence) => first,
+                first = head::first_bytes(&mut connection.stream, silence) => first,
                 _ = stopping.wait_for(|stop| *stop) => return,
             };
             let Some(first) = first else { return };
-            let request = self.requests.enter();
-            let limits = self.limits.load_full();
-            let beginning = head::next(&mut stream, &limits, first, http2_possible).await;
-            let (bytes, chunks) = match beginning {
-                Beginning::Http1(bytes, chunks) => (bytes, chunks),
-                Beginning::Http2 => return self.serve_http2(stream).await,
-                Beginning::Nothing => return,
-                Beginning::Refused(refusal) => return refuse(stream, &refusal).await,
-            };
-            let chunked = chunks.is_some();
-            if let Some(chunks) = chunks {
-                stream = Box::new(Watched::new(stream, chunks));
-            }
-            let mut session = ServerSession::new_http1(stream);
-            if let Some(settings) = settings.take() {
-                settings.apply_to_session(&mut session);
-            }
-            session.set_keepalive(Some(limits.keepalive.as_secs()));
-            session.set_pipelined_prefix(bytes);
-            let Some(reused) = self.handler.process_new_http(session, shutdown).await else {
-                return;
-            };
-            drop(request);
-            (stream, settings) = reused.consume();
-            if chunked {
-                let Some(unwatched) = Watched::<Chunks>::unwatched(stream) else { return };
-                stream = unwatched;
-            }
+            // In a box of its own, which is gone while the connection waits.
+            let request = Box::pin(self.request(connection, first, shutdown));
+            let Some(reused) = request.await else { return };
+            connection = reused;
             silence = self.limits.load().keepalive;
-            http2_possible = false;
         }
     }
+
+    /// Serves one request; gives the connection back where it goes on.
+    async fn request(
+        &self,
+        connection: Connection,
+        first: BytesMut,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Connection> {
+        let Connection { mut stream, settings, http2 } = connection;
+        let _request = self.requests.enter();
+        let limits = self.limits.load_full();
+        let (bytes, chunks) = match head::next(&mut stream, &limits, first, http2).await {
+            Beginning::Http1(bytes, chunks) => (bytes, chunks),
+            Beginning::Http2(bytes) => {
+                self.serve_http2(bytes, stream).await;
+                return None;
+            }
+            Beginning::Nothing => return None,
+            Beginning::Refused(refusal) => {
+                refuse(stream, &refusal).await;
+                return None;
+            }
+        };
+        let chunked = chunks.is_some();
+        if let Some(chunks) = chunks {
+            stream = Box::new(Watched::new(stream, chunks));
+        }
+        let mut session = ServerSession::new_http1(stream);
+        if let Some(settings) = settings {
+            settings.apply_to_session(&mut session);
+        }
+        session.set_keepalive(Some(limits.keepalive.as_secs()));
+        session.set_pipelined_prefix(bytes);
+        let reused = self.handler.process_new_http(session, shutdown).await?;
+        let (mut stream, settings) = reused.consume();
+        if chunked {
+            stream = Watched::<Chunks>::unwatched(stream)?;
+        }
+        Some(Connection { stream, settings, http2: false })
+    }
+}
+
+/// A connection between its requests.
+struct Connection {
+    stream: Stream,
+    settings: Option<HttpPersistentSettings>,
+    /// Whether the preface of HTTP/2 may come.
+    http2: bool,
 }
 
 #[async_trait]
@@ -115,14 +139,19 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let most = self.limits.load().connections;
-        let Some(_connection) = self.connections.enter_below(most) else {
+        let Some(held) = self.connections.enter_below(most) else {
             debug!("a connection over the limit of [limits] connections was closed");
             return None;
         };
-        match stream.selected_alpn_proto() {
-            Some(ALPN::H2) => self.serve_http2(stream).await,
-            _ => self.serve(stream, shutdown).await,
-        }
+        let (door, shutdown) = (self.clone(), shutdown.clone());
+        // A task of its own: pingora's has room for a TLS handshake, which is over, and ends here.
+        tokio::spawn(async move {
+            match stream.selected_alpn_proto() {
+                Some(ALPN::H2) => Box::pin(door.serve_http2(BytesMut::new(), stream)).await,
+                _ => door.serve(stream, &shutdown).await,
+            }
+            drop(held);
+        });
         None
     }
 

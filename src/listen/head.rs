@@ -2,13 +2,18 @@
 //! leniently: one mechanism for the deadline, the size, and what two parsers may read differently. What
 //! pingora would answer itself is refused here too, in the words of all refusals.
 
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use memchr::memchr;
 use pingora_core::protocols::Stream;
 use pingora_timeout::timeout;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::chunks::Chunks;
 use crate::policy::guard::{is_chunked, is_length, names_a_host};
@@ -18,65 +23,88 @@ use crate::refusal::{Reason, Refusal};
 /// The preface of HTTP/2 (RFC 9113, 3.4).
 pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// Enough for most heads in one read.
+const READ_SIZE: usize = 4 << 10;
+/// What is allocated for a head at least: most fit in.
+const HEAD_CAPACITY: usize = 1 << 10;
+
 /// What a connection begins with.
 pub(super) enum Beginning {
     /// The head of an HTTP/1 request, and what came after it; and where its body is chunked, how far
     /// that was read.
     Http1(BytesMut, Option<Chunks>),
-    /// The preface of HTTP/2.
-    Http2,
+    /// The preface of HTTP/2, and what came after it.
+    Http2(BytesMut),
     /// Nothing: the client went away or was silent for too long.
     Nothing,
     /// Something that is answered with this and nothing else.
     Refused(Refusal),
 }
 
-/// Waits for the first byte of the next request on a connection, and leaves it to be read.
-pub(super) async fn first_byte(stream: &mut Stream, silence: Duration) -> Option<u8> {
-    let mut first = [0; 1];
-    match timeout(silence, stream.try_peek(&mut first)).await {
-        Ok(Ok(true)) => Some(first[0]),
+/// Waits for the next request on a connection; gives what came first of it. None where the client went
+/// away or was silent for too long.
+pub(super) async fn first_bytes(stream: &mut Stream, silence: Duration) -> Option<BytesMut> {
+    let read = poll_fn(|cx| {
+        // On the stack: a connection that waits holds no buffer.
+        let mut buffer = [MaybeUninit::uninit(); READ_SIZE];
+        let mut buffer = ReadBuf::uninit(&mut buffer);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
+        let mut read = BytesMut::with_capacity(HEAD_CAPACITY.max(buffer.filled().len()));
+        read.extend_from_slice(buffer.filled());
+        Poll::Ready(io::Result::Ok(read))
+    });
+    match timeout(silence, read).await {
+        Ok(Ok(read)) if !read.is_empty() => Some(read),
         _ => None,
     }
 }
 
-/// Reads the head of a request whose first byte is there.
+/// Reads the head of a request that begins with these bytes.
 pub(super) async fn next(
     stream: &mut Stream,
     limits: &Limits,
-    first: u8,
+    first: BytesMut,
     http2: bool,
 ) -> Beginning {
-    match timeout(limits.header_timeout, read(stream, limits, http2 && first == b'P')).await {
+    match timeout(limits.header_timeout, read(stream, limits, first, http2)).await {
         Ok(Ok(beginning)) => beginning,
         Ok(Err(_)) => Beginning::Nothing,
         Err(_) => Beginning::Refused(Reason::RequestTimeout.into()),
     }
 }
 
-async fn read(stream: &mut Stream, limits: &Limits, http2: bool) -> std::io::Result<Beginning> {
-    if http2 && begins_with_preface(stream).await? {
-        return Ok(Beginning::Http2);
-    }
-    let mut head = BytesMut::with_capacity(1 << 10);
+async fn read(
+    stream: &mut Stream,
+    limits: &Limits,
+    mut head: BytesMut,
+    http2: bool,
+) -> io::Result<Beginning> {
     let mut checked = 0;
     loop {
+        if http2 && head.starts_with(HTTP2_PREFACE) {
+            return Ok(Beginning::Http2(head));
+        }
+        // No method begins with `PRI`, and no HTTP/1 request is shorter than the preface.
+        if !(http2 && HTTP2_PREFACE.starts_with(&head)) {
+            match judge(&head, &mut checked, limits) {
+                Ok(Some(judged)) => {
+                    let body = body_so_far(&head, judged);
+                    return Ok(
+                        body.map_or_else(Beginning::Refused, |it| Beginning::Http1(head, it))
+                    );
+                }
+                Ok(None) if head.len() > limits.header_size + limits.uri_length => {
+                    let in_request_line = checked == 0;
+                    let reason =
+                        if in_request_line { Reason::UriTooLong } else { Reason::HeadersTooLarge };
+                    return Ok(Beginning::Refused(reason.into()));
+                }
+                Ok(None) => {}
+                Err(refusal) => return Ok(Beginning::Refused(refusal)),
+            }
+        }
         if stream.read_buf(&mut head).await? == 0 {
             return Ok(Beginning::Nothing);
-        }
-        match judge(&head, &mut checked, limits) {
-            Ok(Some(judged)) => {
-                let body = body_so_far(&head, judged);
-                return Ok(body.map_or_else(Beginning::Refused, |it| Beginning::Http1(head, it)));
-            }
-            Ok(None) if head.len() > limits.header_size + limits.uri_length => {
-                let in_request_line = checked == 0;
-                let reason =
-                    if in_request_line { Reason::UriTooLong } else { Reason::HeadersTooLarge };
-                return Ok(Beginning::Refused(reason.into()));
-            }
-            Ok(None) => {}
-            Err(refusal) => return Ok(Beginning::Refused(refusal)),
         }
     }
 }
@@ -91,19 +119,6 @@ pub fn check_whole(head: &[u8], limits: &Limits) -> Result<(), Refusal> {
         Some(judged) if judged.end == head.len() => Ok(()),
         _ => malformed("a line break in a line of the head"),
     }
-}
-
-/// Whether the preface of HTTP/2 comes; it is left to be read. No method begins with `PRI`, and no
-/// HTTP/1 request is shorter than that.
-async fn begins_with_preface(stream: &mut Stream) -> std::io::Result<bool> {
-    let mut start = [0; 3];
-    stream.try_peek(&mut start).await?;
-    if !HTTP2_PREFACE.starts_with(&start) {
-        return Ok(false);
-    }
-    let mut preface = [0; HTTP2_PREFACE.len()];
-    stream.try_peek(&mut preface).await?;
-    Ok(preface == HTTP2_PREFACE)
 }
 
 /// A head that has one reading.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
@@ -54,9 +55,14 @@ impl<A: HttpServerApp + Send + Sync + 'static> Http2<A> {
         Self { handler, options, bounds: bounds(limits), header_timeout, requests }
     }
 
-    /// Serves a connection whose preface is to be read.
-    pub(super) async fn serve(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) {
-        let watched = Watched::new(stream, Frames::new(self.header_timeout));
+    /// Serves a connection of which so much was read: at most the preface.
+    pub(super) async fn serve(
+        self: &Arc<Self>,
+        read: BytesMut,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) {
+        let watched = Watched::after(read, stream, Frames::new(self.header_timeout));
         drop(self.process_new(Box::new(watched), shutdown).await);
     }
 }

@@ -21,8 +21,9 @@ use tokio::task::JoinHandle;
 
 use super::{Address, Settings};
 
-/// Enough for most heads, so that an idle connection holds little (`ARCHITECTURE.md`, memory).
-const READ_BUFFER: usize = 4 << 10;
+/// None: the door, pingora's readers of bodies and h2 read into buffers of their own, and an idle
+/// connection holds little (`ARCHITECTURE.md`, memory).
+const READ_BUFFER: usize = 0;
 /// A phone that has vanished holds a tunnel for two minutes, not for ever.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive {
     idle: Duration::from_secs(60),

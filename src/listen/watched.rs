@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
@@ -50,6 +51,8 @@ fn malformed(why: &'static str) -> io::Error {
 /// A connection with somebody who looks at it.
 #[derive(Debug)]
 pub(super) struct Watched<W> {
+    /// Was read from the stream already.
+    before: BytesMut,
     stream: Stream,
     watch: W,
     ended: bool,
@@ -59,13 +62,27 @@ pub(super) struct Watched<W> {
 
 impl<W: Watch> Watched<W> {
     pub(super) fn new(stream: Stream, watch: W) -> Self {
-        Self { stream, watch, ended: false, instead: Vec::new() }
+        Self { before: BytesMut::new(), stream, watch, ended: false, instead: Vec::new() }
+    }
+
+    /// The same, where this was read from the stream already.
+    pub(super) fn after(before: BytesMut, stream: Stream, watch: W) -> Self {
+        Self { before, ..Self::new(stream, watch) }
     }
 
     /// The connection under a watch of this kind, which ends; none where there is no such watch.
     pub(super) fn unwatched(stream: Stream) -> Option<Stream> {
         let watched = stream.into_any().downcast::<Self>().ok()?;
         Some(watched.stream)
+    }
+
+    fn pull(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.before.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buffer);
+        }
+        let length = self.before.len().min(buffer.remaining());
+        buffer.put_slice(&self.before.split_to(length));
+        Poll::Ready(Ok(()))
     }
 
     fn take_instead(&mut self, buffer: &mut ReadBuf<'_>) {
@@ -105,7 +122,7 @@ impl<W: Watch> AsyncRead for Watched<W> {
             return self.discard(cx);
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        ready!(self.pull(cx, buffer))?;
         let read = buffer.filled().get(before..).unwrap_or_default();
         match self.watch.read(cx, read) {
             Verdict::Pass => Poll::Ready(Ok(())),
@@ -228,10 +245,5 @@ impl<W: Watch> GetSocketDigest for Watched<W> {
     }
 }
 
-/// Bytes that are only peeked at are looked at when they are read.
-#[async_trait]
-impl<W: Watch> Peek for Watched<W> {
-    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
-        self.stream.try_peek(buffer).await
-    }
-}
+/// Nobody peeks at what was looked at.
+impl<W: Watch> Peek for Watched<W> {}
