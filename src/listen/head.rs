@@ -16,7 +16,7 @@ use pingora_timeout::timeout;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use super::chunks::Chunks;
-use crate::policy::guard::{is_chunked, is_length, names_a_host};
+use crate::policy::guard::{METHODS, is_chunked, is_length, names_a_host};
 use crate::policy::limits::Limits;
 use crate::refusal::{Reason, Refusal};
 
@@ -100,6 +100,7 @@ async fn read(
                     return Ok(Beginning::Refused(reason.into()));
                 }
                 Ok(None) => {}
+                Err(_) if http2 && is_foreign(&head) => return Ok(Beginning::Nothing),
                 Err(refusal) => return Ok(Beginning::Refused(refusal)),
             }
         }
@@ -107,6 +108,14 @@ async fn read(
             return Ok(Beginning::Nothing);
         }
     }
+}
+
+/// Whether a line is of neither protocol: it names no method and no HTTP. That is an invalid preface,
+/// which is answered by closing (RFC 9113, 3.4).
+fn is_foreign(head: &[u8]) -> bool {
+    let line = Lines(head).next().unwrap_or_default();
+    let names_method = METHODS.iter().any(|method| line.starts_with(method.as_str().as_bytes()));
+    !names_method && memchr::memmem::find(line, b"HTTP/").is_none()
 }
 
 /// Reads a head that is there as a whole.

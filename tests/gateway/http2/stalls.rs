@@ -45,6 +45,19 @@ async fn dos_02_what_is_begun_and_not_ended_is_closed() {
     assert_serves(&gateway).await;
 }
 
+/// RFC 9113, 3.4: what is neither protocol is closed without a word.
+#[tokio::test]
+async fn an_invalid_preface_is_closed() {
+    let gateway = Gateway::start().await;
+    let mut frames = Frames::silent(gateway.address).await;
+    frames.send("INVALID CONNECTION PREFACE\r\n\r\n").await;
+    assert!(frames.next().await.is_none());
+    let mut wire = gateway.wire().await;
+    wire.send("HELP / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(wire.answer().await.status, 405);
+    assert_serves(&gateway).await;
+}
+
 /// A body that stops: 408, or a reset; and the other streams of the connection go on.
 #[tokio::test]
 async fn dos_02_a_body_that_stalls_ends_its_request_alone() {
