@@ -2,6 +2,7 @@
 
 mod action_body;
 mod admission;
+mod answer_framing;
 mod attempt;
 mod avatar_later;
 mod backend;
@@ -150,6 +151,8 @@ impl ProxyHttp for Gateway {
             session.set_read_timeout(None);
             session.set_write_timeout(None);
         }
+        answer_framing::check(response)
+            .map_err(|fault| failure::refused(failure::bad_answer(fault, ctx)))?;
         if !response.status.is_informational() {
             login_answer::conclude(response, session.req_header().version, ctx).await?;
             avatar_later::conclude(response, ctx);

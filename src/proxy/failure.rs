@@ -15,7 +15,12 @@ pub(super) fn refused(refusal: Refusal) -> Box<Error> {
 /// The refusal for a 101 to a request that asked for no other protocol: what follows would be read as
 /// HTTP by one side and not by the other (CVE-2026-2833 and its like).
 pub(super) fn unasked_tunnel(ctx: &Context) -> Refusal {
-    blame_upstream(Reason::UpstreamError, "it switched protocols and nobody had asked", ctx)
+    bad_answer("it switched protocols and nobody had asked", ctx)
+}
+
+/// The refusal for an answer that is none in one reading.
+pub(super) fn bad_answer(what: &str, ctx: &Context) -> Refusal {
+    blame_upstream(Reason::UpstreamError, what, ctx)
 }
 
 /// The refusal that an error comes to; none where the client is gone.

@@ -52,12 +52,12 @@ async fn no_client_can_have_a_server_left_out_by_being_slow() {
     let servers = [Server::start("a").await, Server::start("b").await];
     let urls = servers.each_ref().map(Server::url);
     let route = "[[routes]]\npath = \"/upload\"\nupstream = \"shop\"\nauth = \"none\"\n\
-                 timeout = \"100ms\"";
+                 timeout = \"100ms\"\n[limits]\nbody_idle = \"100ms\"";
     let gateway = Gateway::with(&urls, EJECT, route).await;
     for _ in 0..10 {
         let mut wire = gateway.wire().await;
         wire.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf").await;
-        assert!(wire.all().await.contains("upstream_timeout"));
+        assert!(wire.all().await.contains("request_timeout"));
     }
     for _ in 0..10 {
         assert_eq!(gateway.get("/").await.status, 200);
