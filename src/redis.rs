@@ -9,7 +9,6 @@ mod damage;
 mod failure;
 mod keys;
 mod link;
-mod quiet;
 mod rate;
 mod scripts;
 pub mod settings;

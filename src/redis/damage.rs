@@ -2,18 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::quiet::Quiet;
+use crate::telemetry::seldom::Seldom;
 
 #[derive(Debug, Default)]
 pub(super) struct Damage {
     count: AtomicU64,
-    quiet: Quiet,
+    seldom: Seldom,
 }
 
 impl Damage {
     pub(super) fn count(&self, what: &'static str, value: &[u8]) {
         let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.quiet.may_speak() {
+        if self.seldom.may_speak() {
             tracing::warn!(
                 what, version = ?value.first(), length = value.len(), count,
                 "A value in Redis cannot be read, and counts as missing: it is damaged, or written by \

@@ -10,15 +10,15 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::RedisStore;
-use super::quiet::Quiet;
 use crate::rate::{Exceeded, Quota, Table};
 use crate::session::store::Key;
+use crate::telemetry::seldom::Seldom;
 
 /// What is known here of the limits that gateways share.
 #[derive(Debug, Default)]
 pub(super) struct SharedRates {
     known: Table,
-    quiet: Quiet,
+    seldom: Seldom,
 }
 
 impl RedisStore {
