@@ -36,7 +36,7 @@ impl RedisStore {
         let (wait, ahead) = match self.link.run::<(u64, u64)>(&take).await {
             Ok(answer) => answer,
             Err(unavailable) => {
-                if self.rates.quiet.may_speak() {
+                if self.rates.seldom.may_speak() {
                     warn!("rate limits count each gateway alone meanwhile: {unavailable}");
                 }
                 return self.rates.known.take(key, quota, self.clock.nanoseconds());
