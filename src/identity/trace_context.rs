@@ -196,9 +196,9 @@ fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
     for (byte, pair) in bytes.iter().zip(text.as_chunks_mut::<2>().0) {
-        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
 }
 
