@@ -203,7 +203,7 @@ on_every_store! {
     logins_that_race_the_end_of_all_are_ended_or_listed
     logins_at_once_are_all_listed
     keys_at_once_make_one_ring
-    parts_of_keys_do_not_meet
+    ses_02_parts_of_keys_do_not_meet
 }
 
 async fn a_session_is_found_as_it_was_created(subject: &Subject) {
@@ -756,7 +756,7 @@ async fn keys_at_once_make_one_ring(subject: &Subject) {
 }
 
 /// SES-02.
-async fn parts_of_keys_do_not_meet(subject: &Subject) {
+async fn ses_02_parts_of_keys_do_not_meet(subject: &Subject) {
     let store = &subject.store;
     let lists: &[&[&[u8]]] = &[
         &[],

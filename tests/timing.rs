@@ -87,7 +87,7 @@ impl Failure {
 static MACHINE: Mutex<()> = Mutex::new(());
 
 #[test]
-fn no_two_ways_of_failing_are_told_apart() {
+fn wx_05_no_two_ways_of_failing_are_told_apart() {
     let _alone = MACHINE.lock();
     let told_apart = told_apart(&Failure::ALL, TRIES, opened);
     assert!(told_apart.is_empty(), "{told_apart:?}");

@@ -98,7 +98,7 @@ fn apps_have_an_appid_of_their_own() {
 }
 
 #[test]
-fn the_app_secret_goes_out_encrypted() {
+fn wx_07_the_app_secret_goes_out_encrypted() {
     each_is_refused(&[
         (
             r#"wechat.base_url = "http://api.weixin.qq.com""#,

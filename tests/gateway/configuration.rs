@@ -138,7 +138,7 @@ async fn a_text_that_is_no_toml_is_said_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_short_signing_key_is_refused_before_anything_listens() {
+async fn jwt_04_a_short_signing_key_is_refused_before_anything_listens() {
     let config = Config::default().signing_keys(&["c2hvcnQta2V5LW9mLTI0LWJ5dGVz"]);
     let file = file(&config.text());
     let config = config.variable("WECHAT", "http://127.0.0.1:1");

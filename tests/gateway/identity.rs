@@ -4,8 +4,8 @@ mod answers;
 mod forwarded;
 mod framing;
 mod http2;
+mod passed;
 mod paths;
-mod spoofed;
 
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;

@@ -48,7 +48,7 @@ impl House {
 const GET: &str = "GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[tokio::test]
-async fn health_is_on_the_admin_listener_only() {
+async fn ses_07_health_is_on_the_admin_listener_only() {
     let gateway = Gateway::start().await;
     let ask = async |path: &str| {
         let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -63,7 +63,7 @@ async fn health_is_on_the_admin_listener_only() {
 }
 
 #[tokio::test]
-async fn after_sigterm_it_is_not_ready_and_accepts_and_then_ends_in_order() {
+async fn rel_06_after_sigterm_it_is_not_ready_and_accepts_and_then_ends_in_order() {
     let mut house = House::open("2s", "20s").await;
     let mut idle = Wire::connect(house.process.address).await;
     idle.send(GET).await;

@@ -50,7 +50,7 @@ async fn a_login_ignores_the_token_that_comes_with_it() {
 }
 
 #[tokio::test]
-async fn every_login_makes_a_new_session() {
+async fn ses_01_every_login_makes_a_new_session() {
     let gateway = Gateway::start().await;
     let first = Jwt::read(&gateway.log_in("alice").await).claims;
     let second = Jwt::read(&gateway.log_in("alice").await).claims;

@@ -128,7 +128,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn nothing_secret_comes_out_while_wechat_and_the_upstream_fail() {
+async fn wx_01_nothing_secret_comes_out_while_wechat_and_the_upstream_fail() {
     let mut house = House::open().await;
     let token = house.log_in().await;
     let mut effects: Vec<_> = [-1, 40029, 40163, 40226, 45011, 40013, 40125, 40164, 99999]

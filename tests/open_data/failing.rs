@@ -64,7 +64,7 @@ fn texts_that_are_no_json_in_utf8() {
 }
 
 #[test]
-fn watermarks_of_others_and_none() {
+fn wx_06_watermarks_of_others_and_none() {
     assert!(opens(&with(&format!(r#"{{"appid":"{APPID}","timestamp":{NOW}}}"#))));
     for watermark in [
         "null".to_owned(),
@@ -92,7 +92,7 @@ fn watermarks_of_others_and_none() {
 }
 
 #[test]
-fn watermarks_of_another_time() {
+fn wx_06_watermarks_of_another_time() {
     let opens_at = |timestamp| opens(&phone("13580006666", APPID, timestamp));
     assert!(opens_at(NOW - 60));
     assert!(!opens_at(NOW - 61));

@@ -87,7 +87,7 @@ async fn a_token_that_comes_near_its_end_under_load_is_refreshed_once() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_under_load_is_refreshed_once() {
+async fn rel_03_a_token_that_expires_under_load_is_refreshed_once() {
     jump_under_load(LIFETIME + Duration::from_secs(1)).await;
 }
 

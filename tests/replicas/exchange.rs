@@ -13,7 +13,7 @@ fn slow() -> Fault {
 }
 
 #[tokio::test]
-async fn fifty_identical_codes_over_two_replicas_make_one_call_and_one_answer() {
+async fn wx_03_fifty_identical_codes_over_two_replicas_make_one_call_and_one_answer() {
     let (house, server) = (House::open().await, Server::start().await);
     let one = house.replica(on(&server.url())).await;
     let other = house.replica(on(&server.url())).await;

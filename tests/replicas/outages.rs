@@ -270,7 +270,7 @@ async fn plays_every_fault(policy: fn(&str) -> crate::support::config::Config, s
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_deny_every_fault_ends_each_request_in_time_and_logs_nobody_out() {
+async fn rel_04_with_deny_every_fault_ends_each_request_in_time_and_logs_nobody_out() {
     plays_every_fault(deny, false).await;
 }
 

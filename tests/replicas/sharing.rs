@@ -30,7 +30,7 @@ async fn a_login_on_one_opens_the_other() {
 }
 
 #[tokio::test]
-async fn a_logout_on_one_is_seen_on_the_other_within_a_second() {
+async fn jwt_04_a_logout_on_one_is_seen_on_the_other_within_a_second() {
     let (house, server) = (House::open().await, Server::start().await);
     let (one, other) = two(&house, &server).await;
     for _ in 0..10 {
@@ -219,7 +219,7 @@ async fn a_key_prefix_keeps_two_gateways_on_one_redis_apart() {
 }
 
 #[tokio::test]
-async fn failures_count_over_replicas_and_the_fifth_burns_the_key() {
+async fn wx_05_failures_count_over_replicas_and_the_fifth_burns_the_key() {
     let (house, server) = (House::open().await, Server::start().await);
     let (one, other) = two(&house, &server).await;
     let (alice, bob) = (one.log_in(&house, "alice").await, one.log_in(&house, "bob").await);

@@ -102,6 +102,12 @@ async fn jwt_01_no_word_of_the_header_decides_how_a_token_is_verified() {
         ("kid", json!("' OR 1=1 --")),
         ("kid", json!(url)),
         ("kid", json!("")),
+        ("kid", json!(null)),
+        ("kid", json!(7)),
+        ("kid", json!([jwt.header["kid"]])),
+        ("cty", json!("JWT")),
+        ("enc", json!("A256GCM")),
+        ("typ", json!("at+jwt")),
     ] {
         let header = with(&jwt.header, name, value);
         for key in [mine.as_slice(), b""] {
@@ -109,6 +115,9 @@ async fn jwt_01_no_word_of_the_header_decides_how_a_token_is_verified() {
         }
         attacked.turns_away(&jwt::sign(&header, &claims), name).await;
     }
+    let mut header = jwt.header.clone();
+    header.as_object_mut().unwrap().remove("kid");
+    attacked.turns_away(&jwt::sign(&header.to_string(), &claims), "no kid").await;
     assert_eq!(elsewhere.connections(), 0, "a key was fetched");
 }
 

@@ -14,7 +14,7 @@ fn slow() -> Fault {
 }
 
 #[tokio::test]
-async fn fifty_at_once_share_one_exchange_and_one_answer() {
+async fn wx_03_fifty_at_once_share_one_exchange_and_one_answer() {
     let gateway = Gateway::start().await;
     gateway.wechat.plays_fault(slow());
     let code = gateway.wechat.code("alice");

@@ -79,7 +79,7 @@ async fn a_field_that_is_missing_doubled_or_no_text_is_a_400() {
 }
 
 #[tokio::test]
-async fn a_code_that_wechat_never_gives_is_not_sent_to_it() {
+async fn wx_02_a_code_that_wechat_never_gives_is_not_sent_to_it() {
     let gateway = Gateway::start().await;
     let long = "a".repeat(7000);
     for code in ["a%26b", "a%0d%0ab", "a%00", "a+b", "%C3%A9", "a%2f..", &long] {
@@ -124,7 +124,7 @@ async fn where_a_route_serves_two_apps_the_login_names_one() {
 }
 
 #[tokio::test]
-async fn a_code_of_another_app_is_a_401() {
+async fn wx_04_a_code_of_another_app_is_a_401() {
     let gateway = Gateway::start().await;
     let code = gateway.wechat.code_of_other_app("alice");
     let answer = gateway.get(&format!("/wxLogin?code={code}")).await;

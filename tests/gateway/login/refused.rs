@@ -6,7 +6,7 @@ use wxgate::simulator::Effect;
 use crate::support::gateway::Gateway;
 
 #[tokio::test]
-async fn every_errcode_has_its_status_and_its_code() {
+async fn rel_02_every_errcode_has_its_status_and_its_code() {
     let gateway = Gateway::start().await;
     for (errcode, status, code, retry_after) in [
         (-1, 503, "wechat_unavailable", true),

@@ -34,7 +34,7 @@ async fn log_in_while(fault: Fault, gateway: &Gateway) -> Answer {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_a_502_and_no_session() {
+async fn rel_01_an_answer_that_is_none_is_a_502_and_no_session() {
     let gateway = Gateway::start().await;
     for effect in [
         Effect::Garble(Garble::Empty),
@@ -58,7 +58,7 @@ async fn an_answer_that_is_none_is_a_502_and_no_session() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_a_503_and_no_session() {
+async fn rel_01_a_connection_that_breaks_is_a_503_and_no_session() {
     let gateway = Gateway::start().await;
     for warm in [false, true] {
         for cut in [Cut::BeforeAnswer, Cut::InBody] {
@@ -74,7 +74,7 @@ async fn a_connection_that_breaks_is_a_503_and_no_session() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_or_does_not_end_is_a_503_after_three_seconds() {
+async fn rel_01_an_answer_that_does_not_come_or_does_not_end_is_a_503_after_three_seconds() {
     let faults = [
         Fault::new(LOGIN, Effect::Nothing).delay(Duration::from_secs(30)),
         Fault::new(LOGIN, Effect::Garble(Garble::Endless)),
@@ -90,7 +90,7 @@ async fn an_answer_that_does_not_come_or_does_not_end_is_a_503_after_three_secon
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn wx_07_a_redirect_is_not_followed() {
     let elsewhere = Upstream::start().await;
     let gateway = Gateway::start().await;
     let redirect = Effect::Redirect(format!("{}/stolen", elsewhere.url()));
@@ -188,7 +188,7 @@ async fn where_wechat_breaks_after_bytes_left_the_fallback_is_not_asked() {
 }
 
 #[tokio::test]
-async fn live_sessions_do_not_notice_that_wechat_is_down() {
+async fn rel_01_live_sessions_do_not_notice_that_wechat_is_down() {
     let gateway = Gateway::start().await;
     let token = gateway.log_in("alice").await;
     gateway.wechat.plays(Effect::Cut(Cut::BeforeAnswer));

@@ -72,7 +72,7 @@ async fn another_login_ends_neither_the_other_sessions_nor_their_data() {
 }
 
 #[tokio::test]
-async fn the_fifth_failure_burns_the_key() {
+async fn wx_05_the_fifth_failure_burns_the_key() {
     let gateway = Gateway::with(Config::with_open_data()).await;
     let token = gateway.log_in("alice").await;
     let bob = gateway.log_in("bob").await;

@@ -67,7 +67,7 @@ fn spoilt(gateway: &Gateway, payload: &Payload) -> Vec<(&'static str, OpenData)>
 }
 
 #[tokio::test]
-async fn all_failures_of_open_data_are_one_answer() {
+async fn wx_05_all_failures_of_open_data_are_one_answer() {
     for path in ["/openData", "/phone"] {
         let payload = if path == "/phone" { Payload::Phone } else { Payload::UserInfo };
         let count = {

@@ -24,7 +24,7 @@ async fn the_same_data_again_is_the_same_answer_for_the_same_session() {
 }
 
 #[tokio::test]
-async fn the_same_data_from_another_session_of_the_user_or_of_another_is_refused() {
+async fn wx_06_the_same_data_from_another_session_of_the_user_or_of_another_is_refused() {
     let gateway = Gateway::with(Config::with_open_data()).await;
     let token = gateway.log_in("alice").await;
     let second = gateway.log_in("alice").await;

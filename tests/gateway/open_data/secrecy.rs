@@ -145,7 +145,7 @@ impl House {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_while_phone_numbers_and_open_data_succeed_and_fail() {
+async fn wx_01_nothing_secret_is_logged_while_phone_numbers_and_open_data_succeed_and_fail() {
     let mut house = House::open().await;
     house.upstream.on(
         "/enter",

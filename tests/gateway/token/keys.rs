@@ -84,7 +84,7 @@ async fn a_pem_key_signs_by_the_algorithm_of_its_kind() {
 }
 
 #[tokio::test]
-async fn rotating_the_keys_logs_nobody_out() {
+async fn jwt_04_rotating_the_keys_logs_nobody_out() {
     let (pem, _) = jwt::ed25519();
     let before = stateless(&[KEY]).await;
     let old = before.log_in("alice").await;

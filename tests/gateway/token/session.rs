@@ -137,7 +137,7 @@ async fn a_session_ends_with_its_lifetime_however_much_it_is_used() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_app_opens_no_route_of_this_one() {
+async fn wx_04_a_token_of_another_app_opens_no_route_of_this_one() {
     let config = Config::with_two_apps().routes(&[
         r#"path = "/wxLogin", action = "login""#,
         r#"path = "/shop/**", upstream = "shop", app = "shop""#,
