@@ -21,16 +21,22 @@ pub(super) fn with_lower_case<T>(path: &str, call: impl FnOnce(&str) -> T) -> T 
     call(&path.to_ascii_lowercase())
 }
 
-/// The path without the dots and spaces that its segments end in, which Windows does not see; none where
-/// there are none. A segment of nothing else is a name.
-pub(super) fn without_endings(path: &str) -> Option<String> {
-    let ends_so = |segment: &str| segment.ends_with('.') || segment.ends_with("%20");
-    if !path.split('/').any(ends_so) {
+/// The path as a service may read it that does not see the dots and spaces that segments end in
+/// (Windows), or that looks for query and fragment in what it has decoded; none where that is the same.
+/// A segment of nothing else is a name.
+pub(super) fn other_reading(path: &str) -> Option<String> {
+    if !path.contains(['%', '.']) {
         return None;
     }
-    let segments: Vec<_> = path.split('/').map(without_ending).collect();
-    let other = segments.join("/");
-    (other != path).then_some(other)
+    let ends = ["%23", "%3F"].into_iter().filter_map(|end| path.find(end));
+    let read = path.get(..ends.min().unwrap_or(path.len())).unwrap_or_default();
+    let ends_so = |segment: &str| segment.ends_with('.') || segment.ends_with("%20");
+    if read == path && !path.split('/').any(ends_so) {
+        return None;
+    }
+    let segments: Vec<_> = read.split('/').map(without_ending).collect();
+    let read = segments.join("/");
+    (read != path).then_some(read)
 }
 
 fn without_ending(segment: &str) -> &str {

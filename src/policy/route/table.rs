@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::spelling::{folded, with_lower_case, without_endings};
+use super::spelling::{folded, other_reading, with_lower_case};
 use super::{Action, Auth, Pattern, Route};
 use crate::policy::guard::METHODS;
 
@@ -75,19 +75,31 @@ impl Table {
 
     /// The route of a request. The path is canonical, the host without a port.
     ///
-    /// Upstreams often read `/API/x`, `/admin/` and `/admin.` as `/api/x` and `/admin`. So a route whose
-    /// path is there in another case, or with another ending, does not win; but no broader route that
-    /// asks for less gets the request either (CVE-2026-27587), nor one that would see the login code in
-    /// it.
+    /// Upstreams often read `/API/x`, `/admin/`, `/admin.` and `/admin%3Fx` as `/api/x` and `/admin`. So a
+    /// route whose path is there in another spelling does not win; but no broader route that asks for
+    /// less gets the request either (CVE-2026-27587), nor one that would see the login code in it.
     pub fn find<'a>(&'a self, path: &str, host: &str, method: &Method) -> Outcome<'a> {
         let found = with_lower_case(path, |folded| self.find_folded(path, folded, host, method));
-        match (found, without_endings(path)) {
-            (Outcome::Found(route), Some(other)) => match self.find(&other, host, method) {
-                Outcome::Found(read) => Strictness::of(read).admit(route),
-                Outcome::MethodNotAllowed(_) | Outcome::NotFound => Outcome::NotFound,
-            },
+        match (found, other_reading(path)) {
+            (Outcome::Found(route), Some(read)) => self.asked_of(&read, host, method).admit(route),
             (found, _) => found,
         }
+    }
+
+    /// What is asked of a request that an upstream reads as one of this path.
+    fn asked_of(&self, read: &str, host: &str, method: &Method) -> Strictness {
+        with_lower_case(read, |folded| {
+            let mut asked = Strictness::default();
+            for (route, fit) in self.candidates(read, folded, host, method) {
+                if matches!(fit, Fit::OtherSpelling | Fit::Whole) {
+                    asked = asked.max(Strictness::of(route));
+                }
+                if fit == Fit::Whole {
+                    break;
+                }
+            }
+            asked
+        })
     }
 
     fn find_folded<'a>(

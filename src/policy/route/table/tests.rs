@@ -110,17 +110,30 @@ fn another_spelling_falls_to_no_route_that_asks_for_less() {
 }
 
 #[test]
-fn a_dot_or_a_space_at_the_end_falls_to_no_route_that_asks_for_less() {
+fn what_may_be_read_as_another_path_falls_to_no_route_that_asks_for_less() {
     let public = |path: &str| Route { auth: Auth::None, ..route(path) };
     let login = Route { action: Action::Login, ..route("/wxLogin") };
     let table = Table::build(vec![route("/api/**"), login, public("/**")]).unwrap();
-    for path in ["/api.", "/api./x", "/API%20/x", "/api.%20./x", "/wxLogin.", "/wxlogin%20/"] {
+    for path in [
+        "/api.",
+        "/api./x",
+        "/API%20/x",
+        "/api.%20./x",
+        "/wxLogin.",
+        "/wxlogin%20/",
+        "/api%23/x",
+        "/api%3Fx",
+        "/API.%3F/%23",
+        "/wxLogin%3Fcode=x",
+    ] {
         assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
     }
-    for path in ["/wiki/Inc.", "/a%20/b.", "/...", "/.../api", "/apis."] {
+    for path in ["/wiki/Inc.", "/a%20/b.", "/...", "/.../api", "/apis.", "/C%23/api", "/%3F"] {
         assert_eq!(found(&table, path, "", Method::GET).as_deref(), Some("/**"), "{path}");
     }
     assert_eq!(found(&table, "/api/x.", "", Method::GET).as_deref(), Some("/api/**"));
+    let table = Table::build(vec![route("/only%23/x."), route("/other")]).unwrap();
+    assert_eq!(found(&table, "/only%23/x.", "", Method::GET).as_deref(), Some("/only%23/x."));
 }
 
 #[test]
