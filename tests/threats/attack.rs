@@ -146,7 +146,7 @@ impl<'a> Attack<'a> {
 }
 
 fn field(name: &str, value: &str) -> Field {
-    (name.into(), value.into())
+    (name.to_owned(), value.to_owned())
 }
 
 fn lines_as_fields(lines: &str) -> Vec<Field> {
@@ -232,7 +232,7 @@ impl Attacked {
         let is_refused = match outcome {
             Outcome::Answer { status, .. } => refusals.contains(status),
             // Over HTTP/2 the library resets what is malformed (RFC 9113, 8.1.1).
-            Outcome::Reset(_) | Outcome::Closed => !refusals.is_empty(),
+            Outcome::Refused | Outcome::Closed => !refusals.is_empty(),
         };
         let is_ordinary =
             matches!(outcome, Outcome::Answer { status, .. } if *status == situation.status);

@@ -11,6 +11,8 @@
     reason = "helpers of tests stand outside of them"
 )]
 
+#[path = "../support/frames.rs"]
+mod frames;
 #[path = "../support/http2_wire.rs"]
 mod http2_wire;
 #[allow(dead_code, reason = "each test binary uses a part of it")]
