@@ -10,6 +10,9 @@ use crate::support::config::Config;
 use crate::support::gateway::Gateway;
 use crate::support::jwt;
 
+/// In which time a bad token is refused.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
 /// CVE-2019-9513 and its like need memory for what is never served: 431, 414 and 413 come before the
 /// rest is read.
 #[tokio::test]
@@ -127,17 +130,18 @@ async fn dos_04_a_huge_or_deep_token_is_a_401_at_once() {
         ("deep objects", jwt::sign(&header, &objects)),
     ] {
         let cost = attacked.cost_of_refusing(&token).await;
-        assert!(cost < Duration::from_millis(5), "{name}: {cost:?}");
+        assert!(cost < AT_ONCE, "{name}: {cost:?}");
     }
     assert_eq!(attacked.gateway.get("/api/x").token(&attacked.token).await.status, 200);
 }
 
 impl Attacked {
     /// How much longer a request with a bad token takes than one that brings the same bytes elsewhere: the
-    /// quickest of each, taken in turns, since others use this machine too.
+    /// quickest of each, taken in turns. Others use this machine too: what is too slow is tried again,
+    /// and what is slow by itself stays so.
     async fn cost_of_refusing(&self, token: &str) -> Duration {
         let mut quickest = [Duration::MAX; 2];
-        for _ in 0..20 {
+        for round in 0..300 {
             let ways = [("x-other", "token_missing"), ("authorization", "token_invalid")];
             for ((header, code), quickest) in ways.into_iter().zip(&mut quickest) {
                 let request = self.gateway.get("/api/x").header(header, &format!("Bearer {token}"));
@@ -145,6 +149,9 @@ impl Attacked {
                 let answer = request.await;
                 *quickest = begun.elapsed().min(*quickest);
                 assert_eq!((answer.status, answer.code().as_str()), (401, code));
+            }
+            if round > 5 && quickest[1].saturating_sub(quickest[0]) < AT_ONCE {
+                break;
             }
         }
         quickest[1].saturating_sub(quickest[0])
