@@ -22,7 +22,7 @@ async fn what_is_the_clients_own_arrives() {
     let own = [
         ("accept", "text/x-own"),
         ("cookie", "a=1; b=2"),
-        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("baggage", "a=1"),
         ("x-own", "value"),
         ("x-wxyz", "not x-wx-"),
     ];
