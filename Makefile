@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench install-build-needs install-test-needs install-bench-needs
+.PHONY: help run test build generate bench install-build-needs install-test-needs install-bench-needs
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -25,6 +25,14 @@ test: install-test-needs ## Install what is missing, then format, lints, tests a
 
 build: install-build-needs ## Build the optimised binary, target/release/wxgate
 	$(CARGO) build --release --locked
+
+# Into new files first: the old ones are part of what is built.
+generate: install-build-needs ## Make gateway.schema.json and docs/configuration.md from the code and gateway.toml
+	$(CARGO) build --locked
+	target/debug/wxgate schema > target/gateway.schema.json
+	target/debug/wxgate schema --markdown > target/configuration.md
+	mv target/gateway.schema.json gateway.schema.json
+	mv target/configuration.md docs/configuration.md
 
 # The bare proxy is built with the versions that wxgate has: its lockfile is a copy, of which cargo keeps what it needs.
 bench: install-bench-needs build ## Measure wxgate beside a bare pingora proxy (ARGS="…" is passed to bench/run)

@@ -6,6 +6,7 @@ pub mod exit;
 pub mod explain;
 mod output;
 pub mod run;
+pub mod schema;
 pub mod simulate;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ enum Command {
     Simulate(simulate::Args),
     Check(check::Args),
     Explain(explain::Args),
+    Schema(schema::Args),
 }
 
 impl Arguments {
@@ -59,6 +61,7 @@ impl Arguments {
             }
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Schema(args) => schema::run(&args),
         };
         match result {
             Ok(exit) => exit.into(),
@@ -71,7 +74,8 @@ impl Arguments {
         match &self.command {
             Command::Run(args) => args.workers(),
             Command::Dev(_) | Command::Simulate(_) => 0,
-            Command::Check(_) | Command::Explain(_) => 1,
+            // The others are done at once.
+            _ => 1,
         }
     }
 }

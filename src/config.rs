@@ -15,6 +15,8 @@ mod problem;
 mod quantity;
 mod rate;
 mod reader;
+mod recording;
+pub mod reference;
 mod routes;
 mod secret;
 mod section;
@@ -31,6 +33,8 @@ mod wechat;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use toml::de::DeTable;
+
 use crate::identity::Settings as Identity;
 use crate::policy::limits::Limits;
 use crate::policy::route::Route;
@@ -45,6 +49,7 @@ pub use problem::{Problem, Problems};
 
 use problem::Complaint;
 use reader::{Place, Reader, position_after};
+use recording::{Node, Recording};
 use section::Section;
 
 /// Looks a variable up, as `std::env::var` does.
@@ -163,6 +168,13 @@ impl Reading {
     pub fn into_result(self) -> Result<Settings, Problems> {
         self.settings.ok_or(self.problems)
     }
+}
+
+/// Every key that the file can have, in the order of the code.
+fn every_key() -> Vec<Node> {
+    let (reader, empty) = (Reader::recording(), DeTable::new());
+    Section::read(&reader, "", Place::default(), &empty, settings);
+    reader.recording.map(Recording::into_nodes).unwrap_or_default()
 }
 
 /// What later tables refer to is read first.

@@ -81,8 +81,9 @@ fn push(push: &mut Section<'_>) -> Option<()> {
         let fits = text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         fits.then_some(()).ok_or_else(|| AES_KEY.missed())
     });
-    token.required("it is the Token of the message push in WeChat's console")?;
-    key.required("it is the EncodingAESKey of the message push in WeChat's console")
+    let token = token.required("it is the Token of the message push in WeChat's console");
+    let key = key.required("it is the EncodingAESKey of the message push in WeChat's console");
+    token.and(key)
 }
 
 fn api_security(security: &mut Section<'_>) -> Option<()> {

@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use toml::Spanned;
+use toml::de::DeValue;
+
 use super::problem::{Complaint, nearest_of};
 use super::quantity::{self, DURATION, SIZE};
 use super::reader::{Place, Reader};
+use super::recording::{Kind, Node};
 use super::section::Section;
 use super::value::{Form, Item, LIST, Label, TEXT};
 
 /// A key that was asked for; its value is read by one of the methods.
 pub(super) struct Key<'r> {
     reader: &'r Reader<'r>,
-    name: String,
+    /// The path of its section and its name: `limits.body_size`.
+    path: String,
     /// Where it stands or should stand, in words.
     section: String,
     /// The key, or its section where it is not given.
@@ -30,17 +35,18 @@ pub(super) struct Read<'r, T> {
 impl<'r> Key<'r> {
     pub(super) fn new(
         reader: &'r Reader<'r>,
-        name: &str,
+        path: String,
         section: String,
         place: Place,
         item: Option<Item<'r>>,
     ) -> Self {
-        Self { reader, name: name.to_owned(), section, place, item }
+        Self { reader, path, section, place, item }
     }
 
     /// The feature comes later: its value is checked, and to use it is a problem. Who brings the
     /// feature takes the word off.
     pub(super) fn later(self) -> Self {
+        self.note(|node| node.later = true);
         if self.is_given() {
             self.problem(Complaint::new("is not available yet"));
         }
@@ -64,6 +70,10 @@ impl<'r> Key<'r> {
 
     /// One of a few words, with what they stand for.
     pub(super) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Read<'r, T> {
+        if self.reader.recording.is_some() {
+            let names = choices.iter().map(|(name, _)| (*name).to_owned()).collect();
+            return self.noted(Kind::Choice(names));
+        }
         self.parsed(&TEXT, |text| {
             let choice = choices.iter().find(|(name, _)| *name == text);
             choice.map(|(_, choice)| *choice).ok_or_else(|| {
@@ -75,10 +85,16 @@ impl<'r> Key<'r> {
     }
 
     pub(super) fn boolean(self) -> Read<'r, bool> {
+        if self.reader.recording.is_some() {
+            return self.noted(Kind::Boolean);
+        }
         self.read(Item::boolean)
     }
 
     pub(super) fn integer(self, least: u32, most: u32) -> Read<'r, usize> {
+        if self.reader.recording.is_some() {
+            return self.noted(Kind::Integer { least: least.into(), most: most.into() });
+        }
         self.read(|item| item.integer(least.into(), most.into()).and_then(|n| n.try_into().ok()))
     }
 
@@ -116,25 +132,46 @@ impl<'r> Key<'r> {
     pub(super) fn items<T>(
         self,
         form: &Form,
-        read: impl FnMut(&Item<'r>) -> Option<T>,
+        mut read: impl FnMut(&Item<'r>) -> Option<T>,
     ) -> Read<'r, Vec<T>> {
+        if self.reader.recording.is_some() {
+            self.note(|node| node.list = true);
+            let phantoms = &self.reader.phantoms;
+            for phantom in [&phantoms.text, &phantoms.table] {
+                // What it is, is written down where it is read.
+                let _ = read(&Item::new(self.reader, format!("{}[]", self.path), false, phantom));
+            }
+            return self.not_given();
+        }
         self.read(|item| all(item.elements(form)?, read))
     }
 
     /// A list with at least one element, or a single value as the only one.
     pub(super) fn one_or_more<T>(
         self,
-        read: impl FnMut(&Item<'r>) -> Option<T>,
+        mut read: impl FnMut(&Item<'r>) -> Option<T>,
     ) -> Read<'r, Vec<T>> {
+        if self.reader.recording.is_some() {
+            let _ = read(&self.phantom(&self.reader.phantoms.text));
+            return self.items(&LIST, read);
+        }
         self.read(|item| all(item.one_or_more()?, read)).not_empty()
     }
 
     /// A table that may be left out as a whole.
     pub(super) fn table<T>(self, fill: impl FnOnce(&mut Section<'r>) -> Option<T>) -> Read<'r, T> {
+        if self.reader.recording.is_some() {
+            let _ = self.phantom(&self.reader.phantoms.table).table(fill);
+            return self.not_given();
+        }
         self.read(|item| item.table(fill))
     }
 
     pub(super) fn read<T>(self, read: impl FnOnce(&Item<'r>) -> Option<T>) -> Read<'r, T> {
+        if self.reader.recording.is_some() {
+            let _ = read(&self.phantom(&self.reader.phantoms.text));
+            return self.not_given();
+        }
         let value = self.item.as_ref().and_then(read);
         let label = self.item.as_ref().map(Item::label);
         Read { key: self, label, value }
@@ -155,7 +192,35 @@ impl<'r> Key<'r> {
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.name
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Writes down that it is such a text, or a list of them too.
+    pub(super) fn note_as(&self, form: &Form, list: bool) {
+        self.note(|node| {
+            node.list = list;
+            node.is_a(Kind::text(form));
+        });
+        if list {
+            self.reader.note(&format!("{}[]", self.path), |node| node.is_a(Kind::text(form)));
+        }
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Node)) {
+        self.reader.note(&self.path, note);
+    }
+
+    fn noted<T>(self, kind: Kind) -> Read<'r, T> {
+        self.note(|node| node.is_a(kind));
+        self.not_given()
+    }
+
+    fn phantom(&self, value: &'r Spanned<DeValue<'r>>) -> Item<'r> {
+        Item::new(self.reader, self.path.clone(), false, value)
+    }
+
+    fn not_given<T>(self) -> Read<'r, T> {
+        Read { key: self, label: None, value: None }
     }
 
     /// Warns of a secret that stands in the file itself, where everybody can read that.
@@ -164,7 +229,7 @@ impl<'r> Key<'r> {
         if in_clear && self.reader.open_to_all {
             let complaint =
                 Complaint::new("stands in a file that every user of this machine can read");
-            let name = &self.name;
+            let name = self.name();
             self.warning(complaint.help(format!(
                 "write {name} = \"${{NAME}}\" and export NAME, or name a file in {twin}"
             )));
@@ -172,7 +237,7 @@ impl<'r> Key<'r> {
     }
 
     fn title(&self) -> String {
-        format!("{:?} {}", self.name, self.section)
+        format!("{:?} {}", self.name(), self.section)
     }
 }
 
@@ -199,6 +264,7 @@ impl<'r, T> Read<'r, T> {
 
     /// The value; a key that is not given is a problem.
     pub(super) fn required(self, help: &str) -> Option<T> {
+        self.key.note(|node| node.required = true);
         if self.label.is_none() {
             self.key.problem(Complaint::new("is missing").help(help));
         }
@@ -232,6 +298,7 @@ impl<'r, T> Read<'r, T> {
     where
         T: PartialEq,
     {
+        self.key.note(|node| node.partly_later = true);
         self.check(|value| match value == available {
             true => Ok(()),
             false => Err(Complaint::new("is not available yet")),

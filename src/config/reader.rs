@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use super::Environment;
 use super::problem::{Complaint, Problem};
+use super::recording::{Node, Phantoms, Recording};
 
 /// Goes through all sections; problems are collected, so that one does not hide the next.
 pub(super) struct Reader<'a> {
@@ -18,6 +19,9 @@ pub(super) struct Reader<'a> {
     pub(super) empty: DeTable<'a>,
     /// Whether every user of this machine can read the file.
     pub(super) open_to_all: bool,
+    /// Where there is no file: what it could hold is written down.
+    pub(super) recording: Option<Recording>,
+    pub(super) phantoms: Phantoms<'a>,
     found: RefCell<Found>,
 }
 
@@ -33,7 +37,21 @@ pub(super) struct Found {
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, base_folder: &'a Path, environment: Environment<'a>) -> Self {
         let (empty, found) = (DeTable::new(), RefCell::default());
-        Self { text, base_folder, environment, empty, open_to_all: false, found }
+        let (open_to_all, recording, phantoms) = (false, None, Phantoms::default());
+        Self { text, base_folder, environment, empty, open_to_all, recording, phantoms, found }
+    }
+
+    /// Reads no file.
+    pub(super) fn recording() -> Self {
+        let reader = Self::new("", Path::new(""), &|_| None);
+        Self { recording: Some(Recording::default()), ..reader }
+    }
+
+    /// Writes something down of a key that the file can have.
+    pub(super) fn note(&self, path: &str, note: impl FnOnce(&mut Node)) {
+        if let Some(recording) = &self.recording {
+            recording.note(path, note);
+        }
     }
 
     /// The text is that of a file.

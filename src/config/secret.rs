@@ -30,6 +30,7 @@ impl<'r> SecretKey<'r> {
         form: &Form,
         mut parse: impl FnMut(&str) -> Result<T, Complaint>,
     ) -> Read<'r, T> {
+        self.file.note_as(&PATH, false);
         match self.is_in_file() {
             true => self.file.read(|item| from_file(item, |_, text| parse(text))).of_content(),
             false => self.inline.parsed(form, parse),
@@ -44,6 +45,7 @@ impl<'r> SecretKey<'r> {
         in_file: impl FnOnce(&Path) -> T,
     ) -> Read<'r, T> {
         let (mut given, mut in_file) = (Some(given), Some(in_file));
+        self.file.note_as(&PATH, false);
         let once = || Complaint::new("is read twice");
         match self.is_in_file() {
             true => {
@@ -60,6 +62,7 @@ impl<'r> SecretKey<'r> {
         form: &Form,
         mut parse: impl FnMut(&str) -> Result<T, Complaint>,
     ) -> Read<'r, Vec<T>> {
+        self.file.note_as(&PATH, true);
         match self.is_in_file() {
             true => {
                 self.file.one_or_more(|item| from_file(item, |_, text| parse(text))).of_content()

@@ -7,6 +7,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::key::Key;
 use super::problem::{Complaint, nearest_of};
 use super::reader::{Place, Reader};
+use super::recording::Kind;
 use super::secret::SecretKey;
 use super::value::{Item, TABLE, quoted, with_article};
 
@@ -45,6 +46,7 @@ impl<'r> Section<'r> {
 
     /// A key with a secret value, and its `_file` twin.
     pub(super) fn secret(&mut self, name: &str) -> SecretKey<'r> {
+        self.reader.note(&self.path_of(name), |node| node.secret = true);
         SecretKey::new(self.ask(name, true), self.ask(&format!("{name}_file"), false))
     }
 
@@ -64,6 +66,11 @@ impl<'r> Section<'r> {
         mut fill: impl FnMut(&mut Self, &str) -> Option<T>,
     ) -> Named<T> {
         let mut named = Named { names: Vec::new(), places: Vec::new(), values: Vec::new() };
+        if self.reader.recording.is_some() {
+            let path = format!("{}.*", self.path_of(name));
+            Item::new(self.reader, path, false, &self.reader.phantoms.table)
+                .table(|section| fill(section, name));
+        }
         for (table_name, place, item) in self.entries(name) {
             check_name(self.reader, place, table_name);
             named.names.push(table_name.to_owned());
@@ -77,6 +84,11 @@ impl<'r> Section<'r> {
     pub(super) fn entries(&mut self, name: &str) -> Vec<(&'r str, Place, Item<'r>)> {
         let path = self.path_of(name);
         let table = self.subtable(name).map_or(&self.reader.empty, |(_, table)| table);
+        if self.reader.recording.is_some() {
+            let item =
+                Item::new(self.reader, format!("{path}.*"), false, &self.reader.phantoms.text);
+            return vec![("name", self.place, item)];
+        }
         let entry = |(key, value): (&'r Spanned<DeString<'r>>, _)| {
             let path = format!("{path}.{}", key.get_ref());
             let item = Item::new(self.reader, path, false, value);
@@ -99,15 +111,17 @@ impl<'r> Section<'r> {
     fn ask(&mut self, name: &str, secret: bool) -> Key<'r> {
         self.known.push(name.to_owned());
         let path = self.path_of(name);
+        self.reader.note(&path, |_| {});
         let entry = self.table.get_key_value(name);
         let place = entry.map_or(self.place, |(key, _)| key.span().into());
-        let item = entry.map(|(_, value)| Item::new(self.reader, path, secret, value));
-        Key::new(self.reader, name, self.title(), place, item)
+        let item = entry.map(|(_, value)| Item::new(self.reader, path.clone(), secret, value));
+        Key::new(self.reader, path, self.title(), place, item)
     }
 
     /// The table that a key holds, and where it begins. Another value is reported.
     fn subtable(&mut self, name: &str) -> Option<(Place, &'r DeTable<'r>)> {
         self.known.push(name.to_owned());
+        self.reader.note(&self.path_of(name), |node| node.is_a(Kind::Table));
         let (key, value) = self.table.get_key_value(name)?;
         if let DeValue::Table(table) = value.get_ref() {
             return Some((value.span().into(), table));

@@ -5,6 +5,7 @@ use toml::de::DeValue;
 
 use super::problem::Complaint;
 use super::reader::{Place, Reader};
+use super::recording::Kind;
 use super::section::Section;
 use super::variables::{BadReference, expand};
 
@@ -67,6 +68,10 @@ impl<'r> Item<'r> {
         form: &Form,
         mut parse: impl FnMut(&str) -> Result<T, Complaint>,
     ) -> Option<T> {
+        if self.reader.recording.is_some() && self.value.get_ref().is_str() {
+            self.reader.note(&self.path, |node| node.is_a(Kind::text(form)));
+            return None;
+        }
         let text = self.text(form)?;
         let parsed = match text.as_str() {
             "" if self.secret => Err(Complaint::new("is empty")),
@@ -115,6 +120,7 @@ impl<'r> Item<'r> {
         let DeValue::Table(table) = self.value.get_ref() else {
             return self.other_type(&TABLE);
         };
+        self.reader.note(&self.path, |node| node.is_a(Kind::Table));
         Section::read(self.reader, &self.path, self.place(), table, fill)
     }
 

@@ -10,6 +10,10 @@
 mod check;
 mod ends;
 mod explain;
+#[path = "../support/packages.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+mod packages;
+mod schema;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
