@@ -1,13 +1,17 @@
 //! The command line: one file for each command.
 
 pub mod check;
+pub mod completions;
 pub mod dev;
 pub mod exit;
 pub mod explain;
+pub mod keys;
 mod output;
 pub mod run;
 pub mod schema;
 pub mod simulate;
+pub mod token;
+pub mod version;
 
 use std::process::ExitCode;
 
@@ -35,6 +39,10 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Schema(schema::Args),
+    Keys(keys::Args),
+    Token(token::Args),
+    Completions(completions::Args),
+    Version(version::Args),
 }
 
 impl Arguments {
@@ -62,6 +70,10 @@ impl Arguments {
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Schema(args) => schema::run(&args),
+            Command::Keys(args) => keys::run(&args),
+            Command::Token(args) => token::run(&args),
+            Command::Completions(args) => completions::run(&args, Self::command()),
+            Command::Version(args) => version::run(&args),
         };
         match result {
             Ok(exit) => exit.into(),

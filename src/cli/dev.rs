@@ -20,11 +20,21 @@ use crate::simulator::{Options, Simulator};
 /// What `wxgate dev` runs with where no file is given.
 const CONFIGURATION: &str = include_str!("dev/gateway.toml");
 
+const EXAMPLES: &str = "\
+Examples:
+  wxgate dev
+      then do what it says
+  wxgate dev --config gateway.toml
+      your routes and services, with codes from the simulator
+  wxgate dev --listen 0.0.0.0:8080
+      so that a phone in the same network reaches the gateway";
+
 /// Try it: the gateway, the WeChat simulator and an echo service, all on this machine.
 ///
 /// No appid, no Redis, nothing kept. With --config your own routes and upstreams are used, and only
 /// WeChat is played by the simulator.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Use --help for examples.", after_long_help = EXAMPLES)]
 pub struct Args {
     /// Where the gateway listens.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]

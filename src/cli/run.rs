@@ -12,12 +12,23 @@ use crate::clock::Clock;
 use crate::config::{self, Problems, Settings};
 use crate::lifecycle::signals::{Hangup, Signals, Stop};
 
+const EXAMPLES: &str = "\
+Examples:
+  wxgate run
+      reads gateway.toml in this folder
+  wxgate run --config /etc/wxgate/gateway.toml
+  WXGATE_CONFIG=/etc/wxgate/gateway.toml RUST_LOG=debug wxgate run
+
+Under systemd let RestartPreventExitStatus=78 keep a configuration that does not work from being tried
+again and again; before a change `wxgate check FILE` says the same.";
+
 /// Run the gateway.
 ///
 /// It reads the whole configuration first and says everything that is wrong with it at once, each
 /// problem with its line and column; it then exits with 78. SIGTERM ends it in order: not ready but
 /// accepting for the time of server.lame_duck, then until what is under way has ended.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Use --help for examples.", after_long_help = EXAMPLES)]
 pub struct Args {
     /// The configuration.
     #[arg(long, short, value_name = "FILE", default_value = "gateway.toml", env = "WXGATE_CONFIG")]

@@ -1,6 +1,8 @@
 //! The token that a client carries: a signed JWT that names a session.
 
 mod crypto;
+pub mod generate;
+pub mod inspect;
 mod key;
 
 use jsonwebtoken::{Header, Validation, decode, decode_header, encode};

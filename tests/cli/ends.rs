@@ -53,3 +53,12 @@ fn the_help_lists_every_exit_code() {
         assert!(help.contains(&format!("{code}")) && help.contains(meaning), "{help}");
     }
 }
+
+#[test]
+fn every_exit_code_is_documented() {
+    let page = include_str!("../../docs/commands.md").split("## Exit codes").nth(1).unwrap();
+    let told: Vec<_> =
+        page.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()).collect();
+    let codes = Exit::TABLE.map(|(_, code, _)| code.to_string());
+    assert_eq!(told[1..], codes);
+}

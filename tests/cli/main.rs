@@ -10,10 +10,13 @@
 mod check;
 mod ends;
 mod explain;
+mod keys;
 #[path = "../support/packages.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod packages;
 mod schema;
+mod shells;
+mod token;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
