@@ -26,12 +26,14 @@ const OPERATIONS: &str = include_str!("../docs/operations.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 9] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
     ("CONTRIBUTING.md", CONTRIBUTING),
     ("SECURITY.md", include_str!("../SECURITY.md")),
+    ("docs/commands.md", include_str!("../docs/commands.md")),
+    ("docs/configuration.md", include_str!("../docs/configuration.md")),
     ("docs/operations.md", OPERATIONS),
     ("docs/security.md", include_str!("../docs/security.md")),
 ];
