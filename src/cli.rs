@@ -24,7 +24,7 @@ use exit::{Exit, Failure};
 /// It takes over the login and phone routes, does WeChat's code exchange and decryption, keeps the
 /// session_key, and forwards every other request with X-WX-OPENID on it.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
 #[command(after_help = "Start with `wxgate dev`: everything on this machine, no appid needed.")]
 pub struct Arguments {
     #[command(subcommand)]

@@ -17,8 +17,8 @@ Examples:
       warnings count as problems, as they should in CI
   wxgate check --json | jq -r '.problems[].message'
 
-Off a terminal each finding is one line, FILE:LINE:COLUMN: SEVERITY: WHAT; WHAT TO DO, as editors read it.
-It exits with 0 where the file works, 65 where it does not, 66 where there is none.";
+Off a terminal each finding is one line, FILE:LINE:COLUMN: SEVERITY: WHAT; WHAT TO DO, as editors \
+read it. It exits with 0 where the file works, 65 where it does not, 66 where there is none.";
 
 /// Say everything that is wrong with a configuration.
 ///

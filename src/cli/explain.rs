@@ -25,16 +25,16 @@ const EXAMPLES: &str = "\
 Examples:
   wxgate explain GET /api/orders
       which route wins and why, and what its upstream gets
-  wxgate explain GET /api/orders --header 'X-WX-OPENID: mallory' --header 'Cookie: a=1'
+  wxgate explain GET /api/orders -H 'X-WX-OPENID: mallory' -H 'Cookie: a=1'
       what becomes of these headers
   wxgate explain POST /wxLogin --host shop.example.com --from 10.0.0.7
       as it comes in by a proxy at 10.0.0.7
   wxgate explain GET '/api/%2e%2e/admin'
       why a path is refused
-  wxgate explain GET /api/orders --json | jq -r '.upstream.name // .refusal.code'
+  wxgate explain GET /api/orders --json | jq -r .upstream.name
       for tests in CI
 
-Nothing is sent and nobody is asked. A token is looked at as far as its signature; whether its session
+Nothing is sent and nobody is asked. A token is looked at as far as its signature; whether its session \
 lives only the running gateway knows. Tokens in arguments stay in the history of the shell.";
 
 /// Say what would be done with a request, and why.

@@ -18,10 +18,10 @@ Examples:
       for signing_keys = [\"${WXGATE_SIGNING_KEY}\"] in [session]
   export WXGATE_STORE_KEY=$(wxgate keys generate --store)
       for encryption_keys = [\"${WXGATE_STORE_KEY}\"] in [store]
-  wxgate keys generate --signing ed25519 --out /run/secrets/wxgate-signing-key
+  wxgate keys generate --signing ed25519 --out /run/secrets/wxgate-key
       for signing_keys_file; whoever has the public half can verify tokens and make none
 
-Every replica needs the same keys: the first signs or seals, all of them verify or open. To change one,
+Every replica needs the same keys: the first signs or seals, all of them verify or open. To change one, \
 add the new one behind the old one everywhere, then put it in front, then take the old one away.";
 
 /// Make keys for the configuration.

@@ -19,7 +19,7 @@ Examples:
   wxgate run --config /etc/wxgate/gateway.toml
   WXGATE_CONFIG=/etc/wxgate/gateway.toml RUST_LOG=debug wxgate run
 
-Under systemd let RestartPreventExitStatus=78 keep a configuration that does not work from being tried
+Under systemd let RestartPreventExitStatus=78 keep a configuration that does not work from being tried \
 again and again; before a change `wxgate check FILE` says the same.";
 
 /// Run the gateway.

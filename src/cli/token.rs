@@ -19,13 +19,13 @@ use crate::session::token::{Tokens, install_crypto_provider};
 const EXAMPLES: &str = "\
 Examples:
   wxgate token inspect
-      then paste the token and press Enter and Ctrl-D: it does not land in the history of the shell
+      then paste the token, Enter, Ctrl-D: so no history of a shell holds it
   pbpaste | wxgate token inspect -c gateway.toml
       whether one of the keys of this configuration has signed it
   wxgate token inspect --json < token.txt | jq .claims.sub
 
-It is offline: nobody is asked whether the session behind the token still lives. Without -c whatever
-stands in it is only what somebody has written.
+It is offline: nobody is asked whether the session behind the token still lives. Without -c \
+whatever stands in it is only what somebody has written.
 It exits with 65 where it is no token, its signature is wrong, or its time is over.";
 
 /// The longest text that is read: many times that of a token.

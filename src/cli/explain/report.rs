@@ -1,5 +1,6 @@
 //! The explanation for people.
 
+use http::header::HOST;
 use http::{HeaderMap, Method};
 
 use super::json::place;
@@ -101,8 +102,13 @@ impl Report {
         self.line("gets", &self.output.strong(format!("{method} {}", forwarded.target)));
         for (name, lines) in by_name(&forwarded.headers) {
             for line in lines {
-                let given =
-                    explained.args.headers.iter().any(|(it, value)| it == name && *value == *line);
+                let is_host = name == HOST && line == explained.host;
+                let given = is_host
+                    || explained
+                        .args
+                        .headers
+                        .iter()
+                        .any(|(it, value)| it == name && *value == *line);
                 let sign = if given { " " } else { "+" };
                 self.line("", &format!("{sign} {name}: {line}"));
             }
