@@ -101,7 +101,7 @@ fn entry(node: Node, lines: &[shown::Line], twins: &[String]) -> Entry {
         .collect();
     let default = shown.iter().find(|(line, ..)| default::shows(line, &node.path));
     let is_default = default.is_some();
-    let shown = default.or(shown.first()).map(|(.., value)| (*value).clone());
+    let shown = default.or_else(|| shown.first()).map(|(.., value)| (*value).clone());
     Entry { meaning, shown, is_default, node }
 }
 

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method};
 use super::json::place;
 use super::{Explained, why};
 use crate::cli::output::Output;
+use crate::policy::rate::Per;
 use crate::policy::route::{Auth, Route};
 use crate::proxy::explain::{Decision, Forwarded, Token};
 use crate::refusal::{Reason, Refusal};
@@ -59,6 +60,11 @@ impl Report {
             return;
         }
         self.token(decision, explained);
+        if let Some(rate) = &decision.route.rate {
+            let per =
+                Per::NAMES.iter().find(|(_, per)| *per == rate.per).map_or("", |(name, _)| name);
+            self.line("rate", &format!("limited per {per}; this request is not counted"));
+        }
         self.line("body", &format!("at most {}", size(decision.body_limit)));
         let action = decision.route.action;
         match &decision.forwarded {

@@ -217,9 +217,20 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ("routes[].avatar_size", "of `profile`: the largest avatar"),
     ("routes[].rate", "how many requests are let through"),
     ("routes[].rate.per", "what is counted together"),
+    ("routes[].rate.burst", "how many at once; as many as `limit` names where it is not given"),
     ("routes[].rate.limit", "how many"),
     ("routes[].cors", "which pages of a browser may call it"),
-    ("routes[].cors.origins", "their origins"),
+    ("routes[].cors.credentials", "whether pages may send cookies"),
+    (
+        "routes[].cors.expose",
+        "headers of an answer that pages may read, besides those that they always may",
+    ),
+    (
+        "routes[].cors.headers",
+        "headers that pages may send, besides Authorization, X-WX-Skey and Content-Type",
+    ),
+    ("routes[].cors.max_age", "for how long a browser need not ask again"),
+    ("routes[].cors.origins", "their origins, or \"*\" for everybody's"),
 ];
 
 /// What is said here of a key.

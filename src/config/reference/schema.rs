@@ -20,27 +20,29 @@ pub(super) fn of(entries: &[Entry]) -> Value {
 
 /// The keys of the table at this path.
 fn table(path: &str, entries: &[Entry]) -> Value {
-    let mut schema = json!({ "type": "object" });
+    let mut schema = Map::from_iter([("type".to_owned(), json!("object"))]);
     let of_names = format!("{path}.*");
     if let Some(entry) = entries.iter().find(|entry| entry.node.path == of_names) {
-        schema["additionalProperties"] = value(entry, entries);
-        return schema;
+        schema.insert("additionalProperties".to_owned(), value(entry, entries));
+        return schema.into();
     }
     let members: Vec<_> = members(path, entries).collect();
     let properties =
         members.iter().map(|(name, entry)| ((*name).to_owned(), property(entry, entries)));
-    schema["properties"] = Value::Object(properties.collect::<Map<_, _>>());
-    schema["additionalProperties"] = false.into();
+    let properties = Value::Object(properties.collect::<Map<_, _>>());
+    schema.insert("properties".to_owned(), properties);
+    schema.insert("additionalProperties".to_owned(), false.into());
     let required = members.iter().filter(|(_, entry)| entry.node.required);
     let (secrets, plain): (Vec<_>, Vec<_>) = required.partition(|(_, entry)| entry.node.secret);
     if !plain.is_empty() {
-        schema["required"] = plain.iter().map(|(name, _)| *name).collect();
+        let required = plain.iter().map(|(name, _)| *name).collect();
+        schema.insert("required".to_owned(), required);
     }
     if !secrets.is_empty() {
         let one_of_two = |(name, _): &(&str, &Entry)| json!({ "anyOf": [{ "required": [name] }, { "required": [format!("{name}_file")] }] });
-        schema["allOf"] = secrets.iter().map(one_of_two).collect();
+        schema.insert("allOf".to_owned(), secrets.iter().map(one_of_two).collect());
     }
-    schema
+    schema.into()
 }
 
 /// The keys of the table at this path, with their names.
@@ -59,16 +61,17 @@ pub(super) fn members<'a>(
 
 fn property(entry: &Entry, entries: &[Entry]) -> Value {
     let mut schema = value(entry, entries);
+    let mut add = |name: &str, value| merge(&mut schema, json!({ name: value }));
     let mut description = entry.meaning.clone();
     if entry.node.later {
         description = format!("Not available yet. {description}");
     }
     if !description.is_empty() {
-        schema["description"] = description.trim().into();
+        add("description", Value::from(description.trim()));
     }
     match &entry.shown {
-        Some(shown) if entry.is_default => schema["default"] = shown.clone(),
-        Some(shown) if !shown.is_null() => schema["examples"] = json!([shown]),
+        Some(shown) if entry.is_default => add("default", shown.clone()),
+        Some(shown) if !shown.is_null() => add("examples", json!([shown])),
         _ => {}
     }
     schema
