@@ -7,6 +7,7 @@ mod snapshot;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::http_proxy;
@@ -22,10 +23,13 @@ use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::ready::Ready;
 use crate::lifecycle::reloads::Reloads;
 use crate::lifecycle::stopping::Stopping;
-use crate::listen::{self, Address, Door, Listening};
+use crate::listen::{self, Address, Listening, Shared};
 use crate::proxy::Gateway;
 use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
+
+/// For requests that were cut off to come to their end.
+const CUT_OFF: Duration = Duration::from_millis(500);
 
 /// A gateway that runs; it accepts until it is told to stop.
 #[derive(Debug)]
@@ -71,11 +75,13 @@ pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
 
     let gateway = Gateway::new(configuration.state.clone());
     let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(connections)), gateway));
-    let limits = configuration.limits.clone();
-    let (requests_seen, stopping_seen) = (requests.clone(), stopping.clone());
-    let door =
-        Door::new(handler, limits, server.h2c, stopping_seen, requests_seen, InFlight::default());
-    let listening = listen::listen(&server, door)?;
+    let shared = Shared {
+        limits: configuration.limits.clone(),
+        trusted_proxies: configuration.trusted_proxies.clone(),
+        stopping: stopping.clone(),
+        requests: requests.clone(),
+    };
+    let listening = listen::listen(&server, &shared, handler)?;
     drop(starting);
     Ok(App {
         addresses: listening.addresses.clone(),
@@ -97,7 +103,7 @@ impl App {
 
     /// Stops in order: not ready but accepting for the lame-duck time, then no new connections, until
     /// nothing is under way or the time to drain is over.
-    pub async fn stop(self, lame_duck: bool) -> Ended {
+    pub async fn stop(mut self, lame_duck: bool) -> Ended {
         self.ready.block_for_good("gateway", "stopping");
         self.stopping.begin();
         let server = self.configuration.settings().server;
@@ -112,6 +118,9 @@ impl App {
             Err(_) => {
                 let (left, drain) = (self.requests.count(), server.drain);
                 warn!("stopped: {left} requests were cut off after [server] drain ({drain:?})");
+                self.listening.cut_off();
+                // What hangs on the client's connection ends at once, and comes to the log.
+                let _ = tokio::time::timeout(CUT_OFF, self.requests.idle()).await;
                 Ended::CutOff(left)
             }
         }

@@ -1,5 +1,6 @@
 //! How the gateway comes up and goes down.
 
+pub mod closer;
 pub mod in_flight;
 pub mod ready;
 pub mod reloads;

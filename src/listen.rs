@@ -1,11 +1,16 @@
-//! The data listeners: sockets, and the door that holds a connection between its requests.
+//! The data listeners: sockets, the way in, and the door that holds a connection between its requests.
 
 mod chunks;
+mod connection;
 mod door;
+mod entrance;
 mod frames;
 pub mod head;
 mod http2;
+mod per_address;
+mod proxy_protocol;
 mod sockets;
+mod tls;
 mod watched;
 
 use std::fmt;
@@ -17,9 +22,9 @@ use ipnet::IpNet;
 
 use crate::identity::trace_context::Traces;
 
-pub use door::Door;
 pub use head::check_whole;
-pub use sockets::{Listening, NotBound, listen};
+pub use sockets::{Listening, NotListening, Shared, listen};
+pub use tls::{Part, Tls, Unusable};
 
 /// The `[server]` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +33,10 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// Threads of the data plane; one or more.
     pub workers: usize,
-    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
+    /// Peers whose `X-Forwarded-*`, `X-Request-Id` and PROXY headers are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// What is done with traces.
     pub traces: Traces,
-    /// HTTP/2 by its preface on plain listeners.
-    pub h2c: bool,
     /// After SIGTERM: not ready, still accepting.
     pub lame_duck: Duration,
     /// Then: no new connections, what is in flight ends.
@@ -45,6 +48,12 @@ pub struct Settings {
 pub struct Listener {
     /// The address; port 0 takes a free one.
     pub address: Address,
+    /// TLS, with this certificate.
+    pub tls: Option<Tls>,
+    /// Whether every connection begins with a PROXY header, from a trusted proxy.
+    pub proxy_protocol: bool,
+    /// HTTP/2 by its preface, where there is no TLS.
+    pub h2c: bool,
 }
 
 /// A TCP address or the path of a unix socket.

@@ -16,9 +16,9 @@ pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> 
         }
     };
     let (server, next_server) = (&now.server, &mut next.server);
-    keep("[server] listen", replace(&mut next_server.listeners, &server.listeners));
+    let listeners = replace(&mut next_server.listeners, &server.listeners);
+    keep("[server] listen, tls, proxy_protocol or h2c", listeners);
     keep("[server] workers", replace(&mut next_server.workers, &server.workers));
-    keep("[server] h2c", replace(&mut next_server.h2c, &server.h2c));
     keep("[admin] listen", replace(&mut next.admin.listen, &now.admin.listen));
     let store = replace(&mut next.redis, &now.redis);
     keep("[store] (all but encryption_keys)", store);

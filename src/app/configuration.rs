@@ -9,6 +9,7 @@ use tracing::{debug, error, info, warn};
 use super::changes;
 use super::snapshot::{Lasting, Snapshot};
 use crate::config::{Problems, Settings};
+use crate::identity::forwarded::TrustedProxies;
 use crate::lifecycle::reloads::{Outcome, Reload, Reloads};
 use crate::policy::limits::Limits;
 use crate::proxy::State;
@@ -25,6 +26,8 @@ pub struct Configuration {
     pub(super) state: Arc<ArcSwap<State>>,
     /// What the door reads.
     pub(super) limits: Arc<ArcSwap<Limits>>,
+    /// What the way in reads.
+    pub(super) trusted_proxies: Arc<ArcSwap<TrustedProxies>>,
     reloads: Reloads,
     /// One at a time.
     reloading: Mutex<()>,
@@ -61,8 +64,17 @@ impl Configuration {
         let first = Snapshot::first(settings, &lasting).await?;
         let state = Arc::new(ArcSwap::new(first.state.clone()));
         let limits = Arc::new(ArcSwap::from_pointee(first.settings.limits.clone()));
-        let current = ArcSwap::from_pointee(first);
-        Ok(Self { lasting, keys, current, state, limits, reloads, reloading: Mutex::default() })
+        let trusted_proxies = Arc::new(ArcSwap::from_pointee(first.state.trusted_proxies.clone()));
+        Ok(Self {
+            lasting,
+            keys,
+            current: ArcSwap::from_pointee(first),
+            state,
+            limits,
+            trusted_proxies,
+            reloads,
+            reloading: Mutex::default(),
+        })
     }
 
     /// What is in effect now.
@@ -139,6 +151,7 @@ impl Configuration {
             Err(error) => return (Outcome::Failed(error.to_string()), Vec::new()),
         };
         self.limits.store(Arc::new(next.settings.limits.clone()));
+        self.trusted_proxies.store(Arc::new(next.state.trusted_proxies.clone()));
         self.state.store(next.state.clone());
         self.current.store(Arc::new(next));
         warnings.list.iter().for_each(|warning| {

@@ -293,18 +293,6 @@ impl<'r, T> Read<'r, T> {
         self
     }
 
-    /// All other values come later.
-    pub(super) fn only(self, available: &T) -> Self
-    where
-        T: PartialEq,
-    {
-        self.key.note(|node| node.partly_later = true);
-        self.check(|value| match value == available {
-            true => Ok(()),
-            false => Err(Complaint::new("is not available yet")),
-        })
-    }
-
     /// The key does nothing here, for this reason.
     pub(super) fn unused(&self, reason: &str) {
         if self.is_given() {

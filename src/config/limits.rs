@@ -1,5 +1,7 @@
 //! `[limits]`.
 
+use std::num::NonZeroUsize;
+
 use super::problem::Complaint;
 use super::rate;
 use super::section::Section;
@@ -36,6 +38,10 @@ pub(super) fn read(limits: &mut Section<'_>) -> Limits {
         body_idle: limits.key("body_idle").timeout().or(default.body_idle),
         keepalive: limits.key("keepalive").timeout().or(default.keepalive),
         connections: limits.key("connections").integer(1, 10_000_000).or(default.connections),
+        // 0: no limit but that of all together.
+        connections_per_address: NonZeroUsize::new(
+            limits.key("connections_per_address").integer(0, 10_000_000).or(0),
+        ),
         login_rate: limits.key("login_rate").table(rate::of_logins).or(default.login_rate),
     }
 }

@@ -32,8 +32,6 @@ pub(super) struct Node {
     /// Whether the key without `_file` or the one with it is given.
     pub(super) secret: bool,
     pub(super) later: bool,
-    /// Whether some of its values come later.
-    pub(super) partly_later: bool,
 }
 
 /// What has been asked for, in the order of the code.

@@ -93,13 +93,18 @@ fn from_file<T>(
     parsed.map_err(|complaint| item.label().of_content().complain(complaint)).ok()
 }
 
+/// The path that the item names, from the folder of the configuration on.
+pub(super) fn path(item: &Item<'_>) -> Option<PathBuf> {
+    item.parsed(&PATH, |path| match path {
+        "" => Err(Complaint::new("is empty")),
+        path => Ok(item.reader().base_folder.join(path)),
+    })
+}
+
 /// The path and the content of the file that the item names. It belongs to the configuration from
 /// now on.
 pub(super) fn read_file(item: &Item<'_>, largest: u64) -> Option<(PathBuf, String)> {
-    let path = item.parsed(&PATH, |path| match path {
-        "" => Err(Complaint::new("is empty")),
-        path => Ok(item.reader().base_folder.join(path)),
-    })?;
+    let path = path(item)?;
     item.reader().belongs(path.clone());
     match content(&path, largest) {
         Ok(content) => Some((path, content)),

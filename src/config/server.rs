@@ -1,5 +1,7 @@
 //! `[server]`.
 
+mod tls;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -20,40 +22,70 @@ pub(super) const ADDRESS: Form = Form {
 const NETWORK: Form = Form { noun: "network", help: r#"write "10.0.0.0/8" or "fd00::/8""# };
 
 pub(super) fn read(server: &mut Section<'_>) -> Settings {
-    let default = || vec![Listener { address: Address::Tcp(([0, 0, 0, 0], 8080).into()) }];
-    let mut addresses = Vec::new();
-    let listeners =
-        server.key("listen").items(&LIST, |item| listener(item, &mut addresses)).not_empty();
-    server.key("tls").later().table(tls).checked();
-    server.key("proxy_protocol").boolean().only(&false).checked();
-    Settings {
-        listeners: listeners.optional().unwrap_or_else(default),
-        workers: workers(server.key("workers").integer(0, 1_024).or(0)),
-        trusted_proxies: server
-            .key("trusted_proxies")
-            .items(&LIST, network)
-            .optional()
-            .unwrap_or_default(),
-        traces: server.key("traceparent").choice(&Traces::NAMES).or(Traces::default()),
+    let listen = server.key("listen");
+    let tls = server.key("tls").table(tls::tls);
+    let proxy_protocol = server.key("proxy_protocol").boolean();
+    let trusted_proxies = server.key("trusted_proxies").items(&LIST, network);
+    let trusted_proxies = trusted_proxies.optional().unwrap_or_default();
+    let rest = Listener {
+        address: Address::Tcp(([0, 0, 0, 0], 8080).into()),
+        tls: tls.optional(),
+        proxy_protocol: proxy_protocol.value().copied().unwrap_or_default(),
         h2c: server.key("h2c").boolean().or(true),
+    };
+    let mut addresses = Vec::new();
+    let trusts = !trusted_proxies.is_empty();
+    let listeners = listen
+        .items(&LIST, |item| listener(item, &rest, trusts, &mut addresses))
+        .not_empty()
+        .optional()
+        .unwrap_or_else(|| vec![rest]);
+    proxy_protocol.check(|_| listeners.iter().try_for_each(|it| check_trust(it, trusts))).checked();
+    Settings {
+        listeners,
+        workers: workers(server.key("workers").integer(0, 1_024).or(0)),
+        trusted_proxies,
+        traces: server.key("traceparent").choice(&Traces::NAMES).or(Traces::default()),
         lame_duck: server.key("lame_duck").duration().or(Duration::from_secs(5)),
         drain: server.key("drain").duration().or(Duration::from_secs(20)),
     }
 }
 
 /// An address, or a table where a listener differs from the rest.
-fn listener(item: &Item<'_>, others: &mut Vec<Address>) -> Option<Listener> {
-    if item.is_table() {
-        return item.table(|listener| {
-            listener.key("tls").later().table(tls).checked();
-            listener.key("proxy_protocol").boolean().only(&false).checked();
-            let address =
-                listener.key("address").parsed(&ADDRESS, |text| new_address(text, others));
-            Some(Listener { address: address.required(ADDRESS.help)? })
-        });
+fn listener(
+    item: &Item<'_>,
+    rest: &Listener,
+    trusts: bool,
+    others: &mut Vec<Address>,
+) -> Option<Listener> {
+    if !item.is_table() {
+        let address = item.parsed(&ADDRESS, |text| new_address(text, others))?;
+        return Some(Listener { address, ..rest.clone() });
     }
-    let address = item.parsed(&ADDRESS, |text| new_address(text, others))?;
-    Some(Listener { address })
+    item.table(|listener| {
+        let tls = listener.key("tls").table(tls::tls);
+        let proxy_protocol = listener.key("proxy_protocol").boolean();
+        let h2c = listener.key("h2c").boolean();
+        let address = listener.key("address").parsed(&ADDRESS, |text| new_address(text, others));
+        let listener = Listener {
+            address: address.required(ADDRESS.help)?,
+            tls: tls.optional().or_else(|| rest.tls.clone()),
+            proxy_protocol: proxy_protocol.value().copied().unwrap_or(rest.proxy_protocol),
+            h2c: h2c.or(rest.h2c),
+        };
+        proxy_protocol.check(|_| check_trust(&listener, trusts)).checked();
+        Some(listener)
+    })
+}
+
+/// Who may connect to a unix socket is for the rights of its file to say.
+fn check_trust(listener: &Listener, trusts: bool) -> Result<(), Complaint> {
+    let is_tcp = matches!(listener.address, Address::Tcp(_));
+    match is_tcp && listener.proxy_protocol && !trusts {
+        true => Err(Complaint::new("lets nobody in without [server] trusted_proxies")
+            .help("name the networks of the proxies that send PROXY headers there")),
+        false => Ok(()),
+    }
 }
 
 fn new_address(text: &str, others: &mut Vec<Address>) -> Result<Address, Complaint> {
@@ -103,13 +135,6 @@ fn network(item: &Item<'_>) -> Option<IpNet> {
         }
         Ok(network.trunc())
     })
-}
-
-fn tls(tls: &mut Section<'_>) -> Option<()> {
-    let cert = tls.key("cert").text().required("name the PEM file of the certificate chain");
-    let key = tls.key("key").text().required("name the PEM file of the private key");
-    tls.key("client_ca").text().checked();
-    cert.and(key).map(|_| ())
 }
 
 fn workers(number: usize) -> usize {

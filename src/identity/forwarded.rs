@@ -32,7 +32,8 @@ pub struct Origin<'a> {
 }
 
 impl TrustedProxies {
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address is one of theirs.
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address.to_canonical()))
     }
 

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
@@ -14,50 +13,86 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 use tracing::debug;
 
 use super::chunks::Chunks;
+use super::entrance::Entrance;
 use super::head::{self, Beginning};
 use super::http2::Http2;
+use super::sockets::Shared;
 use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
+use crate::lifecycle::closer::Closer;
 use crate::lifecycle::in_flight::InFlight;
-use crate::lifecycle::stopping::Stopping;
-use crate::policy::limits::{LINGER, Limits};
+use crate::policy::limits::LINGER;
 use crate::refusal::Refusal;
 
-/// Holds connections for a handler of requests.
+/// Holds the connections of one listener for a handler of requests.
 #[derive(Debug)]
-pub struct Door<A> {
-    handler: Arc<A>,
-    /// As they are when a connection or a request begins.
-    limits: Arc<ArcSwap<Limits>>,
+pub(super) struct Door<A> {
+    hall: Hall<A>,
+    entrance: Entrance,
     h2c: bool,
-    stopping: Stopping,
-    requests: InFlight,
-    connections: InFlight,
+}
+
+/// What the doors of all listeners have in common.
+#[derive(Debug)]
+pub(super) struct Hall<A> {
+    pub(super) handler: Arc<A>,
+    pub(super) shared: Shared,
+    pub(super) connections: InFlight,
+    /// Says when every connection is closed, whatever goes on there.
+    pub(super) cut_off: watch::Receiver<bool>,
+}
+
+impl<A> Clone for Hall<A> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: self.handler.clone(),
+            shared: self.shared.clone(),
+            connections: self.connections.clone(),
+            cut_off: self.cut_off.clone(),
+        }
+    }
 }
 
 impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
-    /// A door to this handler. `requests` counts those under way, `connections` those held.
-    pub fn new(
-        handler: Arc<A>,
-        limits: Arc<ArcSwap<Limits>>,
-        h2c: bool,
-        stopping: Stopping,
-        requests: InFlight,
-        connections: InFlight,
-    ) -> Self {
-        Self { handler, limits, h2c, stopping, requests, connections }
+    /// A door to the hall. `h2c` lets HTTP/2 in by its preface where no TLS is spoken.
+    pub(super) fn new(hall: Hall<A>, entrance: Entrance, h2c: bool) -> Self {
+        Self { hall, entrance, h2c }
+    }
+
+    /// Serves a connection until it ends, or all are cut off.
+    async fn hold(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let closer = Closer::default();
+        let mut cut_off = self.hall.cut_off.clone();
+        let serving = async {
+            let entered = self.entrance.pass(stream, &closer).await?;
+            let stream: Stream = Box::new(entered.connection);
+            match stream.selected_alpn_proto() {
+                Some(ALPN::H2) => Box::pin(self.serve_http2(BytesMut::new(), stream)).await,
+                _ => self.serve(stream, shutdown).await,
+            }
+            Some(())
+        };
+        tokio::pin!(serving);
+        tokio::select! {
+            _ = &mut serving => return,
+            // An error means that nobody is there any more to say it.
+            _ = cut_off.wait_for(|cut_off| *cut_off) => closer.close(),
+        }
+        // Reads and writes fail now, so that requests come to their end and to the log.
+        serving.await;
     }
 
     /// Serves the streams of one HTTP/2 connection. Its client hears that the gateway is about to stop
     /// when that begins, and not only when the listener closes: what it has begun ends here, and its
     /// next connection goes elsewhere (GOAWAY, RFC 9113, 6.8).
     async fn serve_http2(&self, read: BytesMut, stream: Stream) {
-        let (handler, requests) = (self.handler.clone(), self.requests.clone());
-        let http2 = Arc::new(Http2::new(handler, &self.limits.load(), requests));
-        http2.serve(read, stream, &self.stopping.watch()).await;
+        let (handler, shared) = (self.hall.handler.clone(), &self.hall.shared);
+        let http2 = Http2::new(handler, &shared.limits.load(), shared.requests.clone());
+        Arc::new(http2).serve(read, stream, &shared.stopping.watch()).await;
     }
 
     /// Serves the requests of one HTTP/1 connection, or turns to HTTP/2 where its preface comes.
@@ -66,7 +101,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let mut connection = Connection { stream, settings: None, http2: self.h2c && plain };
         let mut stopping = shutdown.clone();
         // A new connection has as long for its first byte as for the rest of the head.
-        let mut silence = self.limits.load().header_timeout;
+        let mut silence = self.hall.shared.limits.load().header_timeout;
         loop {
             let first = tokio::select! {
                 biased;
@@ -78,7 +113,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             let request = Box::pin(self.request(connection, first, shutdown));
             let Some(reused) = request.await else { return };
             connection = reused;
-            silence = self.limits.load().keepalive;
+            silence = self.hall.shared.limits.load().keepalive;
         }
     }
 
@@ -90,8 +125,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         shutdown: &ShutdownWatch,
     ) -> Option<Connection> {
         let Connection { mut stream, settings, http2 } = connection;
-        let _request = self.requests.enter();
-        let limits = self.limits.load_full();
+        let _request = self.hall.shared.requests.enter();
+        let limits = self.hall.shared.limits.load_full();
         let (bytes, chunks) = match head::next(&mut stream, &limits, first, http2).await {
             Beginning::Http1(bytes, chunks) => (bytes, chunks),
             Beginning::Http2(bytes) => {
@@ -114,7 +149,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         }
         session.set_keepalive(Some(limits.keepalive.as_secs()));
         session.set_pipelined_prefix(bytes);
-        let reused = self.handler.process_new_http(session, shutdown).await?;
+        let reused = self.hall.handler.process_new_http(session, shutdown).await?;
         let (mut stream, settings) = reused.consume();
         if chunked {
             stream = Watched::<Chunks>::unwatched(stream)?;
@@ -138,25 +173,22 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let most = self.limits.load().connections;
-        let Some(held) = self.connections.enter_below(most) else {
+        let most = self.hall.shared.limits.load().connections;
+        let Some(held) = self.hall.connections.enter_below(most) else {
             debug!("a connection over the limit of [limits] connections was closed");
             return None;
         };
         let (door, shutdown) = (self.clone(), shutdown.clone());
-        // A task of its own: pingora's has room for a TLS handshake, which is over, and ends here.
+        // A task of its own: pingora's has room for a TLS handshake of its own, and ends here.
         tokio::spawn(async move {
-            match stream.selected_alpn_proto() {
-                Some(ALPN::H2) => Box::pin(door.serve_http2(BytesMut::new(), stream)).await,
-                _ => door.serve(stream, &shutdown).await,
-            }
+            door.hold(stream, &shutdown).await;
             drop(held);
         });
         None
     }
 
     async fn cleanup(&self) {
-        self.handler.http_cleanup().await;
+        self.hall.handler.http_cleanup().await;
     }
 }
 

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use pingora_core::apps::ServerApp;
+use pingora_core::apps::HttpServerApp;
 use pingora_core::listeners::{L4BufferSettings, ListenerConfig, TcpSocketOptions};
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::server::Fds;
@@ -19,7 +20,16 @@ use pingora_core::services::listening::Service;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Address, Settings};
+use super::door::{Door, Hall};
+use super::entrance::Entrance;
+use super::per_address::PerAddress;
+use super::tls::{Served, Unusable};
+use super::{Address, Listener, Settings};
+use crate::identity::forwarded::TrustedProxies;
+use crate::lifecycle::in_flight::InFlight;
+use crate::lifecycle::stopping::Stopping;
+use crate::policy::limits::Limits;
+use crate::telemetry::seldom::Seldom;
 
 /// None: the door, pingora's readers of bodies and h2 read into buffers of their own, and an idle
 /// connection holds little (`ARCHITECTURE.md`, memory).
@@ -38,10 +48,23 @@ const SOCKET_MODE: u32 = 0o660;
 
 /// The gateway cannot listen where it is told to.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {error}")]
-pub struct NotBound {
-    address: Address,
-    error: std::io::Error,
+pub enum NotListening {
+    /// The address is not to be had.
+    #[error("cannot listen on {address}: {error}")]
+    NotBound {
+        /// The address.
+        address: Address,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Its certificate has become unusable since it was checked.
+    #[error("cannot listen on {address}: {unusable}")]
+    Unusable {
+        /// The address.
+        address: Address,
+        /// Why.
+        unusable: Unusable,
+    },
 }
 
 /// Sockets that are open and accepting.
@@ -50,62 +73,122 @@ pub struct Listening {
     /// Where, with the port that a port of 0 came to.
     pub addresses: Vec<Address>,
     stop: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+    cut_off: watch::Sender<bool>,
+    accepting: Vec<JoinHandle<()>>,
     sockets: Vec<UnixPath>,
 }
 
-/// Listens on every address of the settings and gives the connections to `app`.
-pub fn listen<A>(settings: &Settings, app: A) -> Result<Listening, NotBound>
+/// What the listeners share with the rest of the gateway. What a reload changes is read as it is when a
+/// connection or a request begins.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// What clients may send, and how slowly.
+    pub limits: Arc<ArcSwap<Limits>>,
+    /// Whose PROXY headers are believed.
+    pub trusted_proxies: Arc<ArcSwap<TrustedProxies>>,
+    /// Whether the gateway is about to stop.
+    pub stopping: Stopping,
+    /// Counts the requests under way.
+    pub requests: InFlight,
+}
+
+/// Listens on every address of the settings and gives the requests to `handler`.
+pub fn listen<A>(
+    settings: &Settings,
+    shared: &Shared,
+    handler: Arc<A>,
+) -> Result<Listening, NotListening>
 where
-    A: ServerApp + Send + Sync + 'static,
+    A: HttpServerApp + Send + Sync + 'static,
 {
-    let mut service = Service::new("data".to_owned(), app);
-    let mut fds = Fds::new();
+    let (stop, stopped) = watch::channel(false);
+    let (cut_off, is_cut_off) = watch::channel(false);
+    let per_address = PerAddress::default();
+    let connections = InFlight::default();
+    let hall = Hall { handler, shared: shared.clone(), connections, cut_off: is_cut_off };
+    // All are bound before the first one accepts.
+    let mut services = Vec::new();
     let mut addresses = Vec::new();
     let mut sockets = Vec::new();
     for listener in &settings.listeners {
-        let not_bound = |error| NotBound { address: listener.address.clone(), error };
-        let (config, address) = match &listener.address {
-            Address::Tcp(address) => {
-                let socket = TcpListener::bind(address).map_err(not_bound)?;
-                socket.set_nonblocking(true).map_err(not_bound)?;
-                let bound = socket.local_addr().map_err(not_bound)?;
-                fds.add(bound.to_string(), socket.into_raw_fd());
-                let mut options = TcpSocketOptions::default();
-                options.tcp_keepalive = Some(KEEPALIVE);
-                let config = ListenerConfig::tcp(bound.to_string()).tcp_socket_options(options);
-                (config, Address::Tcp(bound))
-            }
-            Address::Unix(path) => {
-                let socket = bind_unix(path).map_err(not_bound)?;
-                let name = path.to_string_lossy().into_owned();
-                fds.add(name.clone(), socket.into_raw_fd());
-                sockets.extend(UnixPath::of(path));
-                let permissions = Permissions::from_mode(SOCKET_MODE);
-                let config = ListenerConfig::uds(name).permissions(permissions);
-                (config, listener.address.clone())
-            }
+        let entrance = Entrance {
+            proxy_protocol: listener.proxy_protocol,
+            tls: certificate(listener)?,
+            per_address: per_address.clone(),
+            shared: shared.clone(),
+            strangers: Seldom::default(),
         };
+        let bound = bind(&listener.address)?;
         let buffers = L4BufferSettings::default().read(READ_BUFFER).write(WRITE_BUFFER);
-        service.add_listener(config.l4_buffer(buffers));
-        addresses.push(address);
+        let door = Door::new(hall.clone(), entrance, listener.h2c);
+        let mut service = Service::new("data".to_owned(), door);
+        service.add_listener(bound.config.l4_buffer(buffers));
+        services.push((service, bound.fds));
+        addresses.push(bound.address);
+        sockets.extend(bound.path);
     }
-    let (stop, stopped) = watch::channel(false);
-    let fds = Arc::new(Mutex::new(fds));
-    let accepting = tokio::spawn(async move {
-        service.start_service(Some(fds), stopped, 1).await;
-    });
-    Ok(Listening { addresses, stop, accepting, sockets })
+    let accept = |(mut service, fds): (Service<_>, _)| {
+        let (fds, stopped) = (Arc::new(Mutex::new(fds)), stopped.clone());
+        tokio::spawn(async move { service.start_service(Some(fds), stopped, 1).await })
+    };
+    let accepting = services.into_iter().map(accept).collect();
+    Ok(Listening { addresses, stop, cut_off, accepting, sockets })
 }
 
 impl Listening {
     /// Closes the sockets and the idle connections; requests under way go on.
-    pub async fn stop(self) {
-        // An error means that the accept loop has ended already.
+    pub async fn stop(&mut self) {
+        // An error means that the accept loops have ended already.
         let _ = self.stop.send(true);
-        let _ = self.accepting.await;
-        for socket in &self.sockets {
+        for accepting in self.accepting.drain(..) {
+            let _ = accepting.await;
+        }
+        for socket in self.sockets.drain(..) {
             socket.remove();
+        }
+    }
+
+    /// Closes every connection, whatever goes on there.
+    pub fn cut_off(&self) {
+        self.cut_off.send_replace(true);
+    }
+}
+
+fn certificate(listener: &Listener) -> Result<Option<Arc<Served>>, NotListening> {
+    let served = listener.tls.clone().map(Served::start).transpose();
+    let address = || listener.address.clone();
+    served.map_err(|unusable| NotListening::Unusable { address: address(), unusable })
+}
+
+/// A socket, in pingora's terms.
+struct Bound {
+    config: ListenerConfig,
+    fds: Fds,
+    address: Address,
+    path: Option<UnixPath>,
+}
+
+fn bind(address: &Address) -> Result<Bound, NotListening> {
+    let not_bound = |error| NotListening::NotBound { address: address.clone(), error };
+    let mut fds = Fds::new();
+    match address {
+        Address::Tcp(address) => {
+            let socket = TcpListener::bind(address).map_err(not_bound)?;
+            socket.set_nonblocking(true).map_err(not_bound)?;
+            let bound = socket.local_addr().map_err(not_bound)?;
+            fds.add(bound.to_string(), socket.into_raw_fd());
+            let mut options = TcpSocketOptions::default();
+            options.tcp_keepalive = Some(KEEPALIVE);
+            let config = ListenerConfig::tcp(bound.to_string()).tcp_socket_options(options);
+            Ok(Bound { config, fds, address: Address::Tcp(bound), path: None })
+        }
+        Address::Unix(path) => {
+            let socket = bind_unix(path).map_err(not_bound)?;
+            let name = path.to_string_lossy().into_owned();
+            fds.add(name.clone(), socket.into_raw_fd());
+            let permissions = Permissions::from_mode(SOCKET_MODE);
+            let config = ListenerConfig::uds(name).permissions(permissions);
+            Ok(Bound { config, fds, address: address.clone(), path: UnixPath::of(path) })
         }
     }
 }

@@ -76,6 +76,11 @@ impl<W: Watch> Watched<W> {
         Some(watched.stream)
     }
 
+    /// The connection that is looked at.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
     fn pull(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.before.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buffer);

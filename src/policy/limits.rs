@@ -1,5 +1,6 @@
 //! What a client may send, and how slowly.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::rate::LoginRate;
@@ -23,6 +24,8 @@ pub struct Limits {
     pub keepalive: Duration,
     /// Connections at one time, over all listeners.
     pub connections: usize,
+    /// Connections of one address at one time, where that is limited.
+    pub connections_per_address: Option<NonZeroUsize>,
     /// How many logins may reach WeChat.
     pub login_rate: LoginRate,
 }
@@ -38,6 +41,7 @@ impl Default for Limits {
             body_idle: Duration::from_secs(30),
             keepalive: Duration::from_secs(75),
             connections: 10_000,
+            connections_per_address: None,
             login_rate: LoginRate::default(),
         }
     }

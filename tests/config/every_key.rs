@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wxgate::config::{self, Problems, Settings};
 
-use super::{KEY, SHOP, file, lines, settings};
+use super::{KEY, SHOP, file, lines};
 
 const REFERENCE: &str = include_str!("../../gateway.toml");
 const NOT_YET: &str = "is not available yet";
@@ -40,7 +40,7 @@ fn is_key(line: &str) -> bool {
 
 /// The files would have to be there, and the server one of https.
 fn names_certificates(line: &str) -> bool {
-    line.starts_with("tls = { server_name")
+    line.starts_with("tls = { server_name") || line.starts_with("tls = { cert = \"tls.crt\"")
 }
 
 fn is_twin(line: &str) -> bool {
@@ -79,7 +79,7 @@ fn every_commented_key_is_known_and_only_what_says_so_is_not_available() {
     }
     for (number, line) in (1..).zip(text.lines()) {
         // A default with other values that come later.
-        let by_value = ["proxy_protocol", "url"];
+        let by_value = ["url"];
         let says_so = line.contains("(not yet)")
             && !line.starts_with('#')
             && !by_value.iter().any(|key| line.starts_with(&format!("{key} = ")));
@@ -108,6 +108,7 @@ fn the_defaults_are_those_that_the_file_shows() {
         "cookie",
         "pass_headers",
         "tls = { server_name",
+        "tls = { cert = \"tls.crt\"",
         "health",
     ];
     let shown = uncommented(|line| {
@@ -139,22 +140,10 @@ fn the_defaults_are_those_that_the_file_shows() {
 /// The features of later issues, each with a use that is right in itself.
 #[test]
 fn what_comes_later_is_checked_and_refused() {
-    let tables = [
-        ("server.tls = { cert = \"a\", key = \"b\" }", "1:8: \"tls\" in [server]"),
-        ("server.proxy_protocol = true", "1:25: proxy_protocol: true"),
-        (
-            "server.listen = [{ address = \"0.0.0.0:1\", tls = { cert = \"a\", key = \"b\", client_ca = \"c\" } }]",
-            "1:43: \"tls\" in [server.listen]",
-        ),
-        (
-            "server.listen = [{ address = \"0.0.0.0:1\", proxy_protocol = true }]",
-            "1:60: proxy_protocol: true",
-        ),
-        (
-            "identity.assertion = { header = \"X-A\", ttl = \"5m\" }",
-            "1:10: \"assertion\" in [identity]",
-        ),
-    ];
+    let tables = [(
+        "identity.assertion = { header = \"X-A\", ttl = \"5m\" }",
+        "1:10: \"assertion\" in [identity]",
+    )];
     let app =
         |line: &str| format!("[apps.b]\nappid = \"wx0000000000000000\"\nsecret = \"x\"\n{line}");
     let route = |line: &str| format!("[[routes]]\npath = \"/x\"\nupstream = \"shop\"\n{line}");
@@ -174,5 +163,4 @@ fn what_comes_later_is_checked_and_refused() {
         let refused = found.iter().any(|found| found.starts_with(place) && found.contains(NOT_YET));
         assert!(refused, "{text}: {found:#?}");
     }
-    settings(&file("server.proxy_protocol = false"));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of them")]
 
 mod every_key;
+mod listeners;
 mod places;
 mod routes;
 mod rules;

@@ -36,7 +36,7 @@ token = "x""#,
     assert_eq!(addresses, [&Address::Tcp("127.0.0.1:1".parse().unwrap()), &unix]);
     let networks: Vec<_> = given.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["10.0.0.0/8", "::1/128"]);
-    assert_eq!((given.server.workers, given.server.h2c), (3, false));
+    assert_eq!((given.server.workers, given.server.listeners[1].h2c), (3, false));
     assert_eq!((given.server.lame_duck, given.server.drain), (seconds(0), seconds(60)));
     assert_eq!(given.admin.listen, "127.0.0.1:2".parse().unwrap());
     assert_eq!(given.admin.token.unwrap().expose(), "x");

@@ -9,6 +9,9 @@
     reason = "clippy.toml allows them in tests, and this is what helps the tests"
 )]
 
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/frames.rs"]
 mod frames;
 #[path = "../support/packages.rs"]
@@ -26,6 +29,7 @@ mod front_end;
 mod http2;
 mod identity;
 mod lifecycle;
+mod listeners;
 mod login;
 mod open_data;
 mod origin;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -35,6 +35,30 @@ impl Authority {
         std::fs::write(path, self.0.pem()).unwrap();
     }
 
+    /// A client that believes this authority, offers these protocols, and shows this certificate.
+    pub(crate) fn client(&self, protocols: &[&str], shown: Option<&Pair>) -> rustls::ClientConfig {
+        self.client_of(rustls::DEFAULT_VERSIONS, protocols, shown)
+    }
+
+    /// The same that speaks these versions.
+    pub(crate) fn client_of(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+        protocols: &[&str],
+        shown: Option<&Pair>,
+    ) -> rustls::ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let builder = rustls::ClientConfig::builder_with_protocol_versions(versions);
+        let builder = builder.with_root_certificates(roots);
+        let mut config = match shown {
+            None => builder.with_no_client_auth(),
+            Some(pair) => builder.with_client_auth_cert(pair.chain(), pair.key()).unwrap(),
+        };
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        config
+    }
+
     /// A server for this name, which asks for certificates of a client of `clients`.
     pub(crate) fn server(&self, name: &str, clients: Option<&Self>) -> rustls::ServerConfig {
         let pair = self.sign(name);
@@ -48,12 +72,31 @@ impl Authority {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let key = PrivateKeyDer::try_from(pair.key.serialize_der()).unwrap();
-        builder.with_single_cert(vec![pair.certificate.der().clone()], key).unwrap()
+        builder.with_single_cert(pair.chain(), pair.key()).unwrap()
     }
 }
 
 impl Pair {
+    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
+    }
+
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
+        vec![self.certificate()]
+    }
+
+    fn key(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
+    }
+
+    pub(crate) fn certificate_pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
     pub(crate) fn write(&self, certificate: &Path, key: &Path) {
         std::fs::write(certificate, self.certificate.pem()).unwrap();
         std::fs::write(key, self.key.serialize_pem()).unwrap();

@@ -4,17 +4,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Nothing in a test waits longer than this for what has to come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What a connection goes over: TCP, TLS, a unix socket.
+pub(crate) trait Carrier: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Carrier for T {}
+
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Carrier>,
     /// What was read beyond the last answer.
     read: Vec<u8>,
 }
@@ -33,7 +38,11 @@ impl Wire {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the gateway accepts");
         stream.set_nodelay(true).expect("a socket of this machine");
-        Self { stream, read: Vec::new() }
+        Self::over(stream)
+    }
+
+    pub(crate) fn over(stream: impl Carrier + 'static) -> Self {
+        Self { stream: Box::new(stream), read: Vec::new() }
     }
 
     /// Sends one request on a connection of its own.

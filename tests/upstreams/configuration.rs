@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::certificates::Authority;
+use crate::certificates::Authority;
 use crate::support::gateway::{file, parse};
 
 /// What is wrong with an upstream of this server with these keys, without the places.

@@ -10,6 +10,9 @@
 
 mod balancing;
 mod breaks;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod configuration;
 mod ejection;
 mod health;

@@ -1,6 +1,5 @@
 //! A gateway, the servers behind it, and clients for it.
 
-pub(crate) mod certificates;
 pub(crate) mod gateway;
 pub(crate) mod http2;
 pub(crate) mod record;

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::support::certificates::Authority;
+use crate::certificates::Authority;
 use crate::support::eventually;
 use crate::support::gateway::{Gateway, file};
 use crate::support::http2::Http2Server;

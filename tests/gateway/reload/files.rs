@@ -117,7 +117,8 @@ async fn what_needs_a_restart_is_said_and_stays_as_it_was() {
     house.process.write("gateway.toml", &config.text().replace("${SEAL}", seal));
     house.process.signal("HUP");
     let store = "[store] (all but encryption_keys)";
-    let keys = ["[server] listen", "[server] workers", "[server] h2c", "[admin] listen", store];
+    let listen = "[server] listen, tls, proxy_protocol or h2c";
+    let keys = [listen, "[server] workers", "[admin] listen", store];
     for key in keys {
         house.process.until_logged(&format!("{key} has changed")).await;
     }

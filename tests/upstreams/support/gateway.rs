@@ -18,6 +18,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// A gateway that listens on a free port.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     pub(crate) clock: Clock,
     http1: reqwest::Client,
     http2: reqwest::Client,
@@ -88,14 +89,22 @@ impl Gateway {
         let settings = parse(text, folder, &simulator.base_url())
             .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
         let app = app::build(settings, clock.clone()).await.unwrap();
-        let Some(Address::Tcp(address)) = app.addresses.first().cloned() else {
-            panic!("a TCP address")
-        };
+        let addresses = app.addresses.iter().map(|address| match address {
+            Address::Tcp(address) => *address,
+            Address::Unix(_) => panic!("a TCP address"),
+        });
+        let addresses: Vec<_> = addresses.collect();
+        let address = addresses[0];
         let client = || {
             reqwest::Client::builder().no_proxy().retry(reqwest::retry::never()).build().unwrap()
         };
         let http2 = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
-        Self { address, clock, http1: client(), http2, simulator, _app: app }
+        Self { address, addresses, clock, http1: client(), http2, simulator, _app: app }
+    }
+
+    /// Where the listener is that stands there in the configuration.
+    pub(crate) fn listener(&self, index: usize) -> SocketAddr {
+        self.addresses[index]
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

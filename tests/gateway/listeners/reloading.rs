@@ -1,0 +1,107 @@
+//! A certificate that changes while the gateway runs.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use rustls_pki_types::CertificateDer;
+
+use super::{Certificate, GET, NAME, assert_ok, connect, listening, on, table};
+use crate::certificates::{Authority, Pair};
+use crate::raw::Wire;
+use crate::support::config::Config;
+use crate::support::eventually;
+use crate::support::gateway::Gateway;
+use crate::support::process::Process;
+
+/// The certificate that a listener shows to a new connection.
+async fn shown(address: SocketAddr, authority: &Authority) -> CertificateDer<'static> {
+    let stream = connect(address, authority.client(&[], None)).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone()
+}
+
+async fn until_shown(address: SocketAddr, authority: &Authority, pair: &Pair) {
+    eventually("the new certificate is shown", async || {
+        shown(address, authority).await == pair.certificate()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_and_open_connections_stay() {
+    let certificate = Certificate::new();
+    let gateway =
+        Gateway::with(listening(&[on(&format!("tls = {}", certificate.table("")))])).await;
+    let address = gateway.listener(1);
+    let authority = &certificate.authority;
+    assert_eq!(shown(address, authority).await, certificate.pair.certificate());
+    let mut wire = Wire::over(connect(address, authority.client(&[], None)).await.unwrap());
+    wire.send(GET).await;
+    assert_ok(&wire.answer().await);
+
+    let next = authority.sign(NAME);
+    next.write(&certificate.path("tls.crt"), &certificate.path("tls.key"));
+    until_shown(address, authority, &next).await;
+    wire.send(GET).await;
+    assert_ok(&wire.answer().await);
+}
+
+/// A Secret of Kubernetes: links through `..data`, which is renamed over.
+fn swap(volume: &Path, version: &str, pair: &Pair) {
+    let folder = volume.join(version);
+    std::fs::create_dir(&folder).unwrap();
+    pair.write(&folder.join("tls.crt"), &folder.join("tls.key"));
+    symlink(version, volume.join("..data_tmp")).unwrap();
+    std::fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+}
+
+#[tokio::test]
+async fn each_swap_of_a_kubernetes_secret_is_noticed() {
+    let (authority, volume) = (Authority::new(), tempfile::tempdir().unwrap());
+    let first = authority.sign(NAME);
+    swap(volume.path(), "..1", &first);
+    for name in ["tls.crt", "tls.key"] {
+        symlink(Path::new("..data").join(name), volume.path().join(name)).unwrap();
+    }
+    let tls = format!("tls = {}", table(volume.path(), ""));
+    let gateway = Gateway::with(listening(&[on(&tls)])).await;
+    assert_eq!(shown(gateway.listener(1), &authority).await, first.certificate());
+    for version in ["..2", "..3"] {
+        let next = authority.sign(NAME);
+        swap(volume.path(), version, &next);
+        until_shown(gateway.listener(1), &authority, &next).await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_without_its_key_is_said_once_and_never_shown() {
+    let certificate = Certificate::new();
+    let config = Config::default()
+        .table("server", "listen = [\"127.0.0.1:0\"]\nlame_duck = \"0s\"")
+        .key("server", &format!("tls = {}", certificate.table("")))
+        .variable("WECHAT", "http://127.0.0.1:1")
+        .variable("UPSTREAM", "http://127.0.0.1:1");
+    let mut process = Process::start(&config).await;
+    let (authority, address) = (&certificate.authority, process.address);
+    let old = certificate.pair.certificate();
+    let next = authority.sign(NAME);
+    let remedy = "put a certificate and its own key there";
+
+    std::fs::write(certificate.path("tls.crt"), next.certificate_pem()).unwrap();
+    process.until_logged("is not the key of the certificate in `cert`").await;
+    assert_eq!(shown(address, authority).await, old);
+    let half = next.certificate_pem();
+    std::fs::write(certificate.path("tls.crt"), &half[..half.len() / 2]).unwrap();
+    process.until_logged("tls.crt is no PEM").await;
+    assert_eq!(shown(address, authority).await, old);
+    std::fs::remove_file(certificate.path("tls.crt")).unwrap();
+    process.until_logged("tls.crt cannot be read").await;
+    assert_eq!(shown(address, authority).await, old);
+
+    next.write(&certificate.path("tls.crt"), &certificate.path("tls.key"));
+    until_shown(address, authority, &next).await;
+    assert_eq!(process.log().matches(remedy).count(), 3, "each once:\n{}", process.log());
+    let key = next.key_pem();
+    let line = key.lines().nth(1).unwrap();
+    assert!(!process.log().contains(line));
+}
