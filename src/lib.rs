@@ -25,6 +25,7 @@ pub mod actions;
 
 pub mod admin;
 pub mod listen;
+
 pub mod proxy;
 
 pub mod simulator;

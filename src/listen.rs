@@ -22,6 +22,7 @@ use ipnet::IpNet;
 
 use crate::identity::trace_context::Traces;
 
+pub use connection::closer_of;
 pub use head::check_whole;
 pub use sockets::{Listening, NotListening, Shared, listen};
 pub use tls::{Part, Tls, Unusable};

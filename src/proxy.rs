@@ -9,6 +9,7 @@ mod backend;
 mod context;
 mod cookie_crumbs;
 mod cors;
+mod endless;
 pub mod explain;
 mod failure;
 mod login_answer;
@@ -125,6 +126,7 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         ctx: &mut Context,
     ) -> Result<()> {
+        endless::check(ctx)?;
         if let Some(replacement) = &ctx.replacement {
             *body = end_of_stream.then(|| replacement.body.clone());
             return Ok(());
@@ -158,6 +160,7 @@ impl ProxyHttp for Gateway {
             avatar_later::conclude(response, ctx);
             respond::clean_upstream_answer(response, ctx)?;
         }
+        endless::attach(session, response, ctx);
         Ok(())
     }
 
@@ -168,6 +171,7 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         ctx: &mut Context,
     ) -> Result<Option<Duration>> {
+        endless::check(ctx)?;
         if let Some(login) = &mut ctx.login {
             login.rewrite_body(body, end_of_stream);
         }

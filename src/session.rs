@@ -15,7 +15,7 @@ pub mod token;
 
 pub use caller::Caller;
 pub use near_cache::Live;
-pub use sessions::{NotAuthenticated, Sessions};
+pub use sessions::{Attached, NotAuthenticated, Sessions};
 
 use std::time::Duration;
 

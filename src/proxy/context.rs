@@ -13,7 +13,7 @@ use super::{Backend, State};
 use crate::identity::trace_context::Trace;
 use crate::policy::cors::Cors;
 use crate::policy::route::{Action, Route};
-use crate::session::{Caller, TokenSource};
+use crate::session::{Attached, Caller, TokenSource};
 use crate::upstream::Lease;
 
 /// One request. What it began with it ends with, whatever is reloaded meanwhile.
@@ -31,6 +31,8 @@ pub struct Context {
     pub(super) rewritten_path: Option<String>,
     /// Who the caller is; nobody on a route that does not ask.
     pub(super) live: Option<Caller>,
+    /// What ends the request with its session, where nothing else would.
+    pub(super) attached: Option<Attached>,
     /// Where tokens stood, so that they can be taken out: several only where nobody looked at them.
     pub(super) tokens_at: Vec<TokenSource>,
     pub(super) upstream: Option<Arc<Backend>>,
@@ -90,6 +92,7 @@ impl Context {
             trace: None,
             rewritten_path: None,
             live: None,
+            attached: None,
             tokens_at: Vec::new(),
             upstream: None,
             lease: None,

@@ -1,5 +1,6 @@
 //! The sessions of the gateway: begun at login, found by a token, ended by a logout.
 
+mod attached;
 mod authenticate;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,6 +10,9 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
+pub use self::attached::Attached;
+
+use self::attached::AllAttached;
 use super::caller::Caller;
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
@@ -42,6 +46,7 @@ pub struct Sessions {
     lifetime: Duration,
     revocation: Revocation,
     on_store_outage: OnStoreOutage,
+    attached: AllAttached,
 }
 
 /// What this process knows of sessions, whatever the configuration.
@@ -107,6 +112,7 @@ impl Sessions {
             lifetime: settings.lifetime,
             revocation: settings.revocation,
             on_store_outage: settings.on_store_outage,
+            attached: AllAttached::default(),
         }
     }
 
@@ -129,6 +135,7 @@ impl Sessions {
             lifetime: settings.lifetime,
             revocation,
             on_store_outage: settings.on_store_outage,
+            attached: AllAttached::default(),
         }
     }
 

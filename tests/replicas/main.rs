@@ -33,3 +33,4 @@ mod rates;
 mod readiness;
 mod reload;
 mod sharing;
+mod tunnels;

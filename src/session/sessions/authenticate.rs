@@ -71,7 +71,7 @@ impl Sessions {
     }
 
     /// The session, from memory or from the store. What the store says is gone has ended.
-    async fn find(
+    pub(super) async fn find(
         &self,
         user: &User,
         id: &SessionId,
@@ -123,7 +123,7 @@ impl Sessions {
     }
 
     /// Tells the store that a session is in use, once in half its idle time.
-    fn renew_when_due(&self, live: &Arc<Live>, now: u64) {
+    pub(super) fn renew_when_due(&self, live: &Arc<Live>, now: u64) {
         let due = live.renew_from.load(Ordering::Relaxed);
         if now < due {
             return;
