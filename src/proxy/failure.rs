@@ -7,9 +7,10 @@ use crate::refusal::{Reason, Refusal};
 
 const REFUSED: &str = "refused by the gateway";
 
-/// A refusal on its way through pingora.
+/// A refusal on its way through pingora, as an error of the client's: any other one in the body of a request
+/// to an HTTP/2 upstream is logged and passed over, and the client waits for an answer that never comes.
 pub(super) fn refused(refusal: Refusal) -> Box<Error> {
-    Error::because(ErrorType::new(REFUSED), "", refusal)
+    Error::because(ErrorType::new(REFUSED), "", refusal).into_down()
 }
 
 /// The refusal for a 101 to a request that asked for no other protocol: what follows would be read as

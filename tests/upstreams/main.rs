@@ -15,6 +15,7 @@ mod breaks;
 mod certificates;
 mod configuration;
 mod ejection;
+mod grpc;
 mod health;
 mod retries;
 mod rewriting;

@@ -1,8 +1,10 @@
 //! What is spoken with a server: HTTP/1.1, HTTP/2 without TLS, a unix socket.
 
+use std::path::Path;
+
 use reqwest::Method;
 
-use crate::support::gateway::Gateway;
+use crate::support::gateway::{Gateway, file};
 use crate::support::http2::Http2Server;
 use crate::support::server::{Server, socket};
 
@@ -44,6 +46,20 @@ async fn h2c_speaks_http2_with_many_requests_on_one_connection() {
     let answers = futures_util::future::join_all(slow).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
     assert!(server.connections() < 5, "{} connections", server.connections());
+}
+
+#[tokio::test]
+async fn a_body_that_grows_too_large_is_refused_whatever_is_spoken() {
+    let (plain, http2) = (Server::start("plain").await, Http2Server::start(None).await);
+    for url in [plain.url(), format!("h2c://{}", http2.address)] {
+        let text = file(&[url], "", "[limits]\nbody_size = \"1KiB\"");
+        let gateway = Gateway::reading(&text, Path::new("")).await;
+        let mut wire = gateway.wire().await;
+        let head = "POST /wait HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        wire.send(&format!("{head}800\r\n{}\r\n", "x".repeat(0x800))).await;
+        let answer = wire.all().await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
 }
 
 #[tokio::test]

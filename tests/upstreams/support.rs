@@ -1,6 +1,7 @@
 //! A gateway, the servers behind it, and clients for it.
 
 pub(crate) mod gateway;
+pub(crate) mod grpc;
 pub(crate) mod http2;
 pub(crate) mod record;
 pub(crate) mod server;

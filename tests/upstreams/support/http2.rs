@@ -60,12 +60,16 @@ async fn serve(
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         requests.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
-            if request.uri().path() == "/slow" {
+            let (request, mut body) = request.into_parts();
+            if request.uri.path() == "/slow" {
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
-            let uri = request.uri();
+            if request.uri.path() == "/wait" {
+                while let Some(Ok(_)) = body.data().await {}
+            }
+            let uri = &request.uri;
             let authority = uri.authority().map_or("-", |authority| authority.as_str());
-            let text = format!("{} {authority} {}", request.method(), uri.path());
+            let text = format!("{} {authority} {}", request.method, uri.path());
             if uri.path() == "/refused" {
                 return respond.send_reset(h2::Reason::REFUSED_STREAM);
             }
