@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::redis_server::groups::{Cluster, FAILOVER, Watched, is_copied};
 use crate::redis_server::{PATIENCE, Server, eventually};
 use crate::support::load::{Load, counted};
-use crate::support::{House, Replica, User, on_within};
+use crate::support::{House, Replica, User, answers_from_memory, on_within};
 
 const USERS: usize = 8;
 
@@ -46,13 +46,13 @@ impl Before {
         Self { house, one, other, users }
     }
 
-    /// A failover with requests running. Its beginning is what `begin` does.
-    async fn goes_through(&self, what: &str, begin: impl FnOnce()) {
+    /// A failover with requests running, which begins with the death of one server.
+    async fn goes_through(&self, what: &str, servers: &mut [Server], dies: usize) {
         let Self { house, one, other, users } = self;
         let load = Load::start(&[one, other], users);
         eventually("requests run", PATIENCE, async || house.upstream.requests().len() > 50).await;
         let start = Instant::now();
-        begin();
+        servers[dies].kill();
         // Of a cluster only a part is lost, so all users have to be able to log in again.
         let went_on = async || {
             for replica in [one, other] {
@@ -76,6 +76,12 @@ impl Before {
         assert!(took < FAILOVER, "{took:?}");
         assert!(samples.iter().all(|sample| [200, 503].contains(&sample.status)));
         house.nobody_was_mixed_up(users);
+        // Copies are kept again: of the primary that is new, too.
+        let others = servers.iter().enumerate().filter(|(place, _)| *place != dies);
+        let alive: Vec<_> = others.map(|(_, server)| server).collect();
+        for user in users {
+            answers_from_memory(&alive, one, &user.token).await;
+        }
         // What is said through one is heard by the other again.
         for user in users {
             assert_eq!(
@@ -92,7 +98,7 @@ impl Before {
 async fn sentinels_lose_their_primary_with_requests_running() {
     let mut watched = Watched::start().await;
     let before = Before::new(&watched.url(), &watched.servers[..1]).await;
-    before.goes_through("sentinels", || watched.servers[0].kill()).await;
+    before.goes_through("sentinels", &mut watched.servers, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,5 +106,5 @@ async fn a_cluster_loses_a_primary_with_requests_running() {
     let mut cluster = Cluster::start(1).await;
     let before = Before::new(&cluster.url(), &cluster.servers).await;
     let primary = cluster.position("master").await;
-    before.goes_through("cluster", || cluster.servers[primary].kill()).await;
+    before.goes_through("cluster", &mut cluster.servers, primary).await;
 }

@@ -10,8 +10,8 @@ use crate::redis_server::{PATIENCE, Server, eventually};
 use crate::support::jwt::{KEY, OTHER_KEY};
 use crate::support::wechat::APPID;
 use crate::support::{
-    ENCRYPTION_KEY, House, OTHER_ENCRYPTION_KEY, Replica, SEEN, forged, on, on_within, open,
-    token_in,
+    ENCRYPTION_KEY, House, OTHER_ENCRYPTION_KEY, Replica, SEEN, answers_from_memory, forged, on,
+    on_within, open, token_in,
 };
 use crate::upstream::Reply;
 
@@ -27,6 +27,16 @@ async fn a_login_on_one_opens_the_other() {
     let token = one.log_in(&house, "alice").await;
     assert_eq!(other.status(&token).await, 200);
     assert_eq!(house.upstream.last().header("x-wx-openid"), Some(&*house.wechat.openid("alice")));
+}
+
+#[tokio::test]
+async fn a_session_that_is_in_use_costs_redis_nothing() {
+    let (house, server) = (House::open().await, Server::start().await);
+    let (one, other) = two(&house, &server).await;
+    let token = one.log_in(&house, "alice").await;
+    for replica in [&one, &other] {
+        answers_from_memory(&[&server], replica, &token).await;
+    }
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ use self::jwt::KEY;
 use self::request::{Request, client};
 use self::wechat::Wechat;
 use crate::raw::Answer;
-use crate::redis_server::{self, PATIENCE};
+use crate::redis_server::{self, PATIENCE, Server};
 use crate::upstream::Upstream;
 
 pub(crate) const ENCRYPTION_KEY: &str = "dGVzdC1vbmx5IGVuY3J5cHRpb24ga2V5IDMyIGJ5dGU=";
@@ -239,6 +239,30 @@ pub(crate) fn token_in(answer: &Answer) -> String {
 
 fn token_of(body: &Value) -> Option<String> {
     body["token"].as_str().map(str::to_owned)
+}
+
+/// Waits until requests of a session cost no question to Redis.
+pub(crate) async fn answers_from_memory(servers: &[&Server], replica: &Replica, token: &str) {
+    eventually("requests are answered from memory", async || {
+        let before = questions(servers).await;
+        for _ in 0..10 {
+            assert_eq!(replica.status(token).await, 200);
+        }
+        questions(servers).await == before
+    })
+    .await;
+}
+
+/// How many values Redis was asked for so far.
+async fn questions(servers: &[&Server]) -> u64 {
+    let mut sum = 0;
+    for server in servers {
+        let stats: String = server.command(&["INFO", "commandstats"]).await;
+        let calls = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_get:calls="));
+        let calls = calls.filter_map(|line| line.split(',').next()?.parse::<u64>().ok());
+        sum += calls.sum::<u64>();
+    }
+    sum
 }
 
 /// Asks again and again until the answer is yes.
