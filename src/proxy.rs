@@ -6,6 +6,7 @@ mod answer_framing;
 mod attempt;
 mod avatar_later;
 mod backend;
+mod body_pace;
 mod context;
 mod cookie_crumbs;
 mod cors;
@@ -43,7 +44,6 @@ pub use state::State;
 
 use self::admission::Admitted;
 use crate::policy::route::Action;
-use crate::refusal::Reason;
 
 /// The data plane's handler of requests.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> Result<Box<HttpPeer>> {
         // A try that begins sends what was received so far again.
-        ctx.body_received = 0;
+        (ctx.body_received, ctx.body_began) = (0, None);
         let tunnel = tunnel::is_asked_for(session.req_header().as_ref());
         peer::next(ctx, tunnel, session.is_body_done()).map_err(failure::refused)
     }
@@ -131,12 +131,10 @@ impl ProxyHttp for Gateway {
             *body = end_of_stream.then(|| replacement.body.clone());
             return Ok(());
         }
-        ctx.body_received += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        // A tunnel has no body.
-        if ctx.body_received > ctx.body_limit && !session.was_upgraded() {
-            return Err(failure::refused(Reason::BodyTooLarge.into()));
+        match body {
+            Some(part) => body_pace::count(session, part, ctx).map_err(failure::refused),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn response_filter(

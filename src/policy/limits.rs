@@ -30,6 +30,16 @@ pub struct Limits {
     pub login_rate: LoginRate,
 }
 
+/// Bytes a second of a body, over all of it, whose client is not stalling.
+const SLOWEST_BODY: u64 = 1 << 10;
+
+impl Limits {
+    /// How long a body may take of which so many bytes came.
+    pub fn time_for_body(&self, received: u64) -> Duration {
+        self.body_idle + Duration::from_millis(received.saturating_mul(1000) / SLOWEST_BODY)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -48,6 +49,8 @@ pub struct Context {
     pub(super) login: Option<LoginUnderWay>,
     /// The avatar that is checked once the upstream has it.
     pub(super) avatar_later: Option<AvatarLater>,
+    /// When the first part of the client's body went on.
+    pub(super) body_began: Option<Instant>,
     pub(super) body_received: u64,
     pub(super) body_limit: u64,
 }
@@ -101,6 +104,7 @@ impl Context {
             replacement: None,
             login: None,
             avatar_later: None,
+            body_began: None,
             body_received: 0,
             body_limit,
         }

@@ -1,5 +1,7 @@
 //! Small bodies are read before their upstream is asked.
 
+use std::time::Duration;
+
 use http::header::{CONTENT_LENGTH, EXPECT};
 use pingora_error::ErrorType;
 use pingora_proxy::Session;
@@ -28,18 +30,25 @@ pub(super) async fn small_body(session: &mut Session, ctx: &Context) -> Result<(
         return Ok(());
     }
     session.enable_retry_buffering();
+    let time = ctx.state.limits.time_for_body(length);
+    let read = timeout(time, read_to_end(session, idle)).await;
+    let read = read.unwrap_or_else(|_| Err(Reason::RequestTimeout.into()));
+    if read.is_err() {
+        // Nobody can say where the next request would begin.
+        session.set_keepalive(None);
+    }
+    read
+}
+
+async fn read_to_end(session: &mut Session, idle: Duration) -> Result<(), Refusal> {
     loop {
         match timeout(idle, session.read_request_body()).await {
             Ok(Ok(Some(_))) => {}
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) if *error.etype() != ErrorType::ReadTimedout => {
-                session.set_keepalive(None);
                 return Err(Refusal::new(Reason::BadRequest, "a body that breaks off"));
             }
-            _ => {
-                session.set_keepalive(None);
-                return Err(Reason::RequestTimeout.into());
-            }
+            _ => return Err(Reason::RequestTimeout.into()),
         }
     }
 }

@@ -181,6 +181,31 @@ async fn a_body_that_stops_coming_is_a_408() {
     }
 }
 
+/// slowhttptest -B: a byte now and then, each before the next is overdue.
+#[tokio::test]
+async fn dos_02_a_body_that_comes_byte_by_byte_is_a_408() {
+    let limits = "body_idle = \"500ms\"";
+    let gateway = Gateway::with(Config::default().key("limits", limits)).await;
+    for framing in ["Content-Length: 100000", "Content-Length: 100", "Transfer-Encoding: chunked"] {
+        let mut wire = gateway.wire().await;
+        wire.send(format!("POST /public/x HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n")).await;
+        let dripping = async {
+            let part = if framing.contains("chunked") { "1\r\nx\r\n" } else { "x" };
+            while wire.try_send(part).await.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                if gateway.upstream.requests().iter().any(|seen| seen.whole) {
+                    break;
+                }
+            }
+            wire.next_answer(false).await
+        };
+        let answer = dripping.await;
+        assert!(answer.is_none_or(|answer| answer.status == 408), "{framing}");
+        assert!(gateway.upstream.requests().iter().all(|seen| !seen.whole), "{framing}");
+    }
+    assert_eq!(gateway.get("/public/after").await.status, 200);
+}
+
 #[tokio::test]
 async fn a_slow_answer_is_no_slow_body() {
     let config = Config::default().key("limits", "body_idle = \"200ms\"");
