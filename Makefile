@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build generate bench install-build-needs install-test-needs install-bench-needs
+.PHONY: help run test build generate bench fuzz install-build-needs install-test-needs install-bench-needs install-fuzz-needs
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -40,6 +40,9 @@ bench: install-bench-needs build ## Measure wxgate beside a bare pingora proxy (
 	$(CARGO) build --release --manifest-path bench/bare-pingora/Cargo.toml --target-dir target
 	bench/run $(ARGS)
 
+fuzz: install-fuzz-needs ## Run each fuzz target for FUZZ_SECONDS=20, beginning with its corpus (ARGS="guard path" for some)
+	fuzz/run $(ARGS)
+
 install-build-needs: ## Install what building needs: a C compiler and cmake
 	@scripts/install-build-needs
 
@@ -48,3 +51,6 @@ install-test-needs: install-build-needs ## Install what the tests need: redis-se
 
 install-bench-needs: install-build-needs ## Install what the benchmark needs: wrk, nginx, python3
 	@scripts/install-bench-needs
+
+install-fuzz-needs: install-build-needs ## Install what fuzzing needs: the nightly toolchain and cargo-fuzz
+	@scripts/install-fuzz-needs
