@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 pub mod dev;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod keys;
@@ -38,6 +39,7 @@ enum Command {
     Simulate(simulate::Args),
     Check(check::Args),
     Explain(explain::Args),
+    Doctor(doctor::Args),
     Schema(schema::Args),
     Keys(keys::Args),
     Token(token::Args),
@@ -69,6 +71,7 @@ impl Arguments {
             }
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
+            Command::Doctor(args) => doctor::run(&args).await,
             Command::Schema(args) => schema::run(&args),
             Command::Keys(args) => keys::run(&args),
             Command::Token(args) => token::run(&args),

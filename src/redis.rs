@@ -36,6 +36,20 @@ pub struct RedisStore {
     rates: SharedRates,
 }
 
+/// Connects once, and gives what an operator should know of this Redis, each with its name for programs.
+///
+/// # Errors
+///
+/// Why it cannot be used, and what to do.
+pub async fn examine(
+    settings: Settings,
+    clock: Clock,
+) -> Result<Vec<(&'static str, String)>, String> {
+    let keys = Keys::new(settings.key_prefix.clone());
+    let found = link::examine(settings, &clock, keys.sessions()).await;
+    found.map_err(|failure| failure.to_string())
+}
+
 impl RedisStore {
     /// Starts to connect, on the tokio runtime of the caller, and never fails: while Redis is away, calls
     /// do. `invalidations` hears of every session that changes, and whether it can be relied on.

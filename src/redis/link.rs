@@ -14,6 +14,7 @@ mod primaries;
 mod supervisor;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +30,7 @@ use super::failure::Failure;
 use super::scripts::Invocation;
 use super::settings::Settings;
 use crate::clock::Clock;
+use crate::session::record::SessionId;
 use crate::session::store::{Invalidations, Unavailable};
 
 /// Complaints that wait for the supervisor; one would do.
@@ -60,6 +62,30 @@ enum State {
 struct Complaint {
     connection: u64,
     failure: Failure,
+}
+
+/// Sets a wire up once, and says what an operator should know of it; or why it cannot be.
+pub(super) async fn examine(
+    settings: Settings,
+    clock: &Clock,
+    tracked: String,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let connector = Connector::new(settings, tracked, Arc::new(Deaf));
+    let mut wire = connector.open(&BTreeSet::new()).await?;
+    let mut findings = inspection::findings(&mut wire, clock).await;
+    if let Err(failure) = &wire.feed {
+        findings.push(("redis_feed", format!("ended sessions are not heard of: {failure}")));
+    }
+    Ok(findings)
+}
+
+/// Keeps no copies, so it wants to hear of nothing.
+struct Deaf;
+
+impl Invalidations for Deaf {
+    fn forget(&self, _: &SessionId) {}
+    fn forget_all(&self) {}
+    fn live(&self, _: bool) {}
 }
 
 impl Link {

@@ -7,6 +7,7 @@
 mod answer;
 mod check_session;
 mod code2session;
+mod date;
 mod img_sec_check;
 mod media_check_async;
 mod msg_sec_check;

@@ -8,12 +8,15 @@
 )]
 
 mod check;
+mod doctor;
 mod ends;
 mod explain;
 mod keys;
 #[path = "../support/packages.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod packages;
+#[path = "../support/redis.rs"]
+mod redis_server;
 mod schema;
 mod shells;
 mod token;

@@ -6,12 +6,13 @@ use serde_json::Value;
 
 use crate::{SHOP, wxgate};
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &["run"],
     &["dev"],
     &["simulate"],
     &["check"],
     &["explain"],
+    &["doctor"],
     &["schema"],
     &["keys", "generate"],
     &["token", "inspect"],

@@ -17,18 +17,27 @@ const CLOCK_TOLERANCE: u64 = 5;
 /// The first with RESP3 and client tracking.
 const OLDEST: (u64, u64) = (6, 0);
 
+/// A sentence, and its name for programs.
+pub(super) type Finding = (&'static str, String);
+
 /// What to warn of, in sentences.
 pub(super) async fn inspect(wire: &mut Wire, clock: &Clock) -> Vec<String> {
+    findings(wire, clock).await.into_iter().map(|(_, sentence)| sentence).collect()
+}
+
+/// What to warn of.
+pub(super) async fn findings(wire: &mut Wire, clock: &Clock) -> Vec<Finding> {
     timeout(LIMIT, inspect_all(wire, clock)).await.unwrap_or_default()
 }
 
-async fn inspect_all(wire: &mut Wire, clock: &Clock) -> Vec<String> {
+async fn inspect_all(wire: &mut Wire, clock: &Clock) -> Vec<Finding> {
     let mut findings = Vec::new();
     match (&mut wire.feed, &mut wire.commands) {
         (Ok(feed), _) => {
             for (node, connection) in &mut feed.connections {
                 let found = inspect_server(connection, clock).await;
-                findings.extend(found.into_iter().map(|finding| format!("{node}: {finding}")));
+                let named = |(id, text)| (id, format!("{node}: {text}"));
+                findings.extend(found.into_iter().map(named));
             }
         }
         (Err(_), connection @ Connection::Server(_)) => {
@@ -43,16 +52,16 @@ async fn inspect_all(wire: &mut Wire, clock: &Clock) -> Vec<String> {
 async fn inspect_server(
     connection: &mut (impl ConnectionLike + Send),
     clock: &Clock,
-) -> Vec<String> {
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     // An ACL user may not be allowed to ask; then there is nothing to say.
     if let Some(info) = ask(redis::cmd("INFO"), connection).await {
-        findings.extend(version(&info));
-        findings.extend(eviction(&info));
+        findings.extend(version(&info).map(|text| ("redis_version", text)));
+        findings.extend(eviction(&info).map(|text| ("redis_eviction", text)));
     }
     let time: Option<(u64, u64)> = ask(redis::cmd("TIME"), connection).await;
     if let Some((seconds, _)) = time {
-        findings.extend(clocks(seconds, clock.now()));
+        findings.extend(clocks(seconds, clock.now()).map(|text| ("redis_clock", text)));
     }
     findings
 }
