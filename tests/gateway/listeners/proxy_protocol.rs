@@ -121,11 +121,11 @@ async fn a_header_that_is_missing_garbled_or_slow_closes_the_connection() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert!(wire.is_closed().await);
-    assert_eq!(gateway.upstream.requests().len(), 0);
-    // The listener without PROXY headers refuses them.
+    // The listener without PROXY headers takes none.
     let mut wire = Wire::connect(gateway.listener(0)).await;
     wire.send([V1, GET.as_bytes()].concat()).await;
-    assert_eq!(wire.answer().await.status, 400);
+    assert!(wire.next_answer(false).await.is_none_or(|answer| answer.status == 400));
+    assert_eq!(gateway.upstream.requests().len(), 0);
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn a_certificate_without_its_key_is_said_once_and_never_shown() {
     let remedy = "put a certificate and its own key there";
 
     std::fs::write(certificate.path("tls.crt"), next.certificate_pem()).unwrap();
-    process.until_logged("is not the key of the certificate in `cert`").await;
+    process.until_logged(&format!("is not the key of the certificate in `cert`; {remedy}")).await;
     assert_eq!(shown(address, authority).await, old);
     let half = next.certificate_pem();
     std::fs::write(certificate.path("tls.crt"), &half[..half.len() / 2]).unwrap();
