@@ -28,7 +28,7 @@ fn it_says_whose_token_it_is_and_what_the_keys_say_of_it() {
         format!("{head}.{}", signature.chars().rev().collect::<String>())
     };
     for (token, code, signature) in [
-        (good.clone(), 0, "good"),
+        (good, 0, "good"),
         (token(OTHER, FOR_EVER), 65, "by a key that this configuration does not have"),
         (changed, 65, "wrong: it names a key of this configuration and is not by it"),
     ] {
