@@ -155,7 +155,7 @@ fn is_text(byte: u8) -> bool {
 
 impl Watch for Chunks {
     fn read(&mut self, _: &mut Context<'_>, read: &[u8]) -> Verdict {
-        Chunks::read(self, read).map_or_else(Verdict::Refuse, |()| Verdict::Pass)
+        Self::read(self, read).map_or_else(Verdict::Refuse, |()| Verdict::Pass)
     }
 }
 

@@ -68,7 +68,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let closer = Closer::default();
         let mut cut_off = self.hall.cut_off.clone();
         let serving = async {
-            let entered = self.entrance.pass(stream, &closer).await?;
+            // In a box: the future of a handshake is large, and gone with it.
+            let entered = Box::pin(self.entrance.pass(stream, &closer)).await?;
             let stream: Stream = Box::new(entered.connection);
             match stream.selected_alpn_proto() {
                 Some(ALPN::H2) => Box::pin(self.serve_http2(BytesMut::new(), stream)).await,
