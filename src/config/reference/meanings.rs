@@ -9,6 +9,7 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
         "addresses such as \"0.0.0.0:8080\" and \"unix:/run/wxgate.sock\"; a table where a listener differs from the rest",
     ),
     ("server.listen[].address", "the address of this listener"),
+    ("server.listen[].h2c", "as `h2c`, for this listener"),
     ("server.listen[].proxy_protocol", "as `proxy_protocol`, for this listener"),
     ("server.listen[].tls", "as `tls`, for this listener"),
     ("server.listen[].tls.cert", "the PEM file of the certificate chain"),

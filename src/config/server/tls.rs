@@ -29,8 +29,10 @@ pub(super) fn tls(tls: &mut Section<'_>) -> Option<Tls> {
     let cert = checked(cert, Part::Cert, unusable.as_ref());
     let key = checked(key, Part::Key, unusable.as_ref());
     let is_wrong = client_ca.is_wrong();
-    files.cert = cert.required("name the PEM file of the certificate chain")?;
-    files.key = key.required("name the PEM file of the private key")?;
+    // Both are asked for, so that both are said to be missing, and to be required.
+    let cert = cert.required("name the PEM file of the certificate chain");
+    let key = key.required("name the PEM file of the private key");
+    (files.cert, files.key) = (cert?, key?);
     (!is_wrong).then_some(files)
 }
 

@@ -86,12 +86,15 @@ async fn dos_01_rapid_reset_ends_in_goaway() {
     victim.assert_withstands("rapid reset", rapid_reset, calm).await;
 }
 
+/// Makes the frames that have a stream reset.
+type Provoke = fn(u32) -> Vec<u8>;
+
 /// CVE-2025-8671: the client has the gateway reset the streams.
 #[tokio::test]
 async fn dos_01_made_you_reset_ends_in_goaway() {
     let victim = Victim::start().await;
     let head = fields(&request("POST", "/public/x", &[]));
-    let provoke: [(&str, fn(u32) -> Vec<u8>); 4] = [
+    let provoke: [(&str, Provoke); 4] = [
         ("a window over the top", |stream| {
             frame(WINDOW_UPDATE, 0, stream, &0x7fff_ffff_u32.to_be_bytes())
         }),
