@@ -64,9 +64,12 @@ impl Subject {
     /// None where there is no Valkey on this machine.
     async fn valkey() -> Option<Self> {
         let Some(program) = redis_server::program::valkey() else {
-            eprintln!(
-                "\n!!!! NOT TESTED on Valkey: there is none. scripts/install-valkey gets one.\n"
-            );
+            #[allow(clippy::print_stderr, reason = "who runs the tests has to see it")]
+            {
+                eprintln!(
+                    "\n!!!! NOT TESTED on Valkey: there is none. scripts/install-valkey gets one.\n"
+                );
+            }
             return None;
         };
         let server = Server::of(program).await;

@@ -79,7 +79,9 @@ fn answer(words: &[&str], values: &Values) -> String {
             values.insert((*name).to_owned(), (*value).to_owned());
             "+OK\r\n".to_owned()
         }
-        ["GET", name] => values.get(*name).map_or_else(|| "$-1\r\n".to_owned(), |value| bulk(value)),
+        ["GET", name] => {
+            values.get(*name).map_or_else(|| "$-1\r\n".to_owned(), |value| bulk(value))
+        }
         [unknown, rest @ ..] => {
             let args: Vec<_> = rest.iter().map(|arg| format!("`{arg}`, ")).collect();
             let args = args.concat();

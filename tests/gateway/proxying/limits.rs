@@ -248,9 +248,9 @@ async fn an_upload_may_pause_for_longer_than_the_upstream_may_for_its_answer() {
             wire.send(part).await;
         }
         assert_eq!(wire.answer().await.status, 200);
-        let uploads =
+        let mut uploads =
             gateway.upstream.requests().into_iter().filter(|it| it.target() == "/public/x");
-        let seen = uploads.last().unwrap();
+        let seen = uploads.next_back().unwrap();
         assert!(seen.whole && seen.body.starts_with(b"one") && seen.body.ends_with(b"end"));
     }
 }
