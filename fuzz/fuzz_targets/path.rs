@@ -41,7 +41,7 @@ fn decision(path: &str) -> Option<&'static str> {
 }
 
 /// Everything is open but /login and what is below /api.
-const ROUTES: &str = r#"
+const FILE: &str = r#"
 routes = [
   { path = "/**", upstream = "shop", auth = "none" },
   { path = "/api/**", upstream = "shop" },
@@ -55,7 +55,7 @@ servers = ["http://127.0.0.1:3000"]
 "#;
 
 fn table() -> Table {
-    let settings = config::parse("gateway.toml", ROUTES, Path::new(""), &|_| None);
+    let settings = config::parse("gateway.toml", FILE, Path::new(""), &|_| None);
     Table::build(settings.expect("a sound file").routes).expect("no conflict")
 }
 
