@@ -112,7 +112,7 @@ fn decodes_again(decoded: &str) -> bool {
     let bytes = decoded.as_bytes();
     bytes.windows(3).any(|window| match window {
         [b'%', high, low] => hexadecimal(Some(*high), Some(*low)).is_ok_and(|byte| {
-            byte.is_ascii_control() || is_unreserved(byte) || b"/\\;%".contains(&byte)
+            byte.is_ascii_control() || is_unreserved(byte) || b"/\\;%#?".contains(&byte)
         }),
         _ => false,
     })
@@ -192,6 +192,8 @@ mod tests {
             "/%252e%252e/x",
             "/%25%32%65",
             "/%2561pi/x",
+            "/api%2523",
+            "/api%253Fx",
             "/a%257Eb",
             "/a%252fb",
             "/%c0%ae%c0%ae/x",

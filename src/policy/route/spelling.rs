@@ -1,5 +1,8 @@
 //! Other ways in which a service may read a path that is canonical.
 
+/// What some services do not see at the end of a segment; the last one is a space encoded twice.
+const ENDINGS: [&str; 3] = [".", "%20", "%2520"];
+
 /// A path as it is looked up: in lower case, without a closing `/`.
 pub(super) fn folded(path: &str) -> String {
     path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase()
@@ -30,7 +33,7 @@ pub(super) fn other_reading(path: &str) -> Option<String> {
     }
     let ends = ["%23", "%3F"].into_iter().filter_map(|end| path.find(end));
     let read = path.get(..ends.min().unwrap_or(path.len())).unwrap_or_default();
-    let ends_so = |segment: &str| segment.ends_with('.') || segment.ends_with("%20");
+    let ends_so = |segment: &str| ENDINGS.iter().any(|ending| segment.ends_with(ending));
     if read == path && !path.split('/').any(ends_so) {
         return None;
     }
@@ -41,7 +44,7 @@ pub(super) fn other_reading(path: &str) -> Option<String> {
 
 fn without_ending(segment: &str) -> &str {
     let mut rest = segment;
-    while let Some(shorter) = rest.strip_suffix('.').or_else(|| rest.strip_suffix("%20")) {
+    while let Some(shorter) = ENDINGS.iter().find_map(|ending| rest.strip_suffix(ending)) {
         rest = shorter;
     }
     if rest.is_empty() { segment } else { rest }

@@ -123,6 +123,7 @@ fn what_may_be_read_as_another_path_falls_to_no_route_that_asks_for_less() {
         "/wxlogin%20/",
         "/api%23/x",
         "/api%3Fx",
+        "/api%2520/x",
         "/API.%3F/%23",
         "/wxLogin%3Fcode=x",
     ] {
