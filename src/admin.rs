@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use serde_json::json;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::lifecycle::ready::Ready;
 use crate::secret::Secret;
+use crate::telemetry::metrics::{Format, Metrics};
 
 /// The `[admin]` table.
 #[derive(Clone, Debug)]
@@ -33,10 +35,14 @@ pub struct Admin {
 
 impl Admin {
     /// Listens and serves.
-    pub async fn start(settings: &Settings, ready: Ready) -> std::io::Result<Self> {
+    pub async fn start(
+        settings: &Settings,
+        ready: Ready,
+        metrics: Metrics,
+    ) -> std::io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await?;
         let address = listener.local_addr()?;
-        let routes = router(ready);
+        let routes = router(ready, metrics);
         let serving = tokio::spawn(async move {
             // It ends with the task; accept errors are retried inside.
             let _ = axum::serve(listener, routes).await;
@@ -51,11 +57,19 @@ impl Drop for Admin {
     }
 }
 
-fn router(ready: Ready) -> Router {
+fn router(ready: Ready, metrics: Metrics) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .with_state(ready)
+        .route("/metrics", get(show_metrics).with_state(metrics))
+}
+
+/// The metrics, in the format that the scraper reads.
+async fn show_metrics(State(metrics): State<Metrics>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::accepted(accept);
+    ([(CONTENT_TYPE, format.content_type())], metrics.encode(format)).into_response()
 }
 
 /// 200 where requests are welcome; else 503 with the parts that are in the way and why.

@@ -1,5 +1,7 @@
 //! The composition root: from settings to a gateway that runs.
 
+mod metrics;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,18 +27,22 @@ use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::ready::Ready;
 use crate::listen::{self, Address, Door, Listening};
 use crate::policy::route::Table;
-use crate::proxy::{Backend, Gateway, State};
+use crate::proxy::{Backend, Gateway, RequestMetrics, State};
 use crate::redis::RedisStore;
-use crate::session::Sessions;
 use crate::session::access_token::AccessTokens;
 use crate::session::key_ring::KeyRings;
 use crate::session::memory::MemoryStore;
 use crate::session::seal::Sealer;
-use crate::session::store::{EncryptionKey, Invalidations, Store};
+use crate::session::store::{EncryptionKey, Invalidations, MeasuredStore, Store};
 use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
-use crate::upstream::Upstream;
-use crate::wechat::client::Client;
+use crate::session::{AccessTokenMetrics, SessionMetrics, Sessions};
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::{Upstream, UpstreamMetrics};
+use crate::wechat::client::{CallMetrics, Client};
+
+use self::metrics::DoorMetrics;
+pub use self::metrics::ReloadMetrics;
 
 /// A gateway that runs; it accepts until it is told to stop.
 #[derive(Debug)]
@@ -45,6 +51,10 @@ pub struct App {
     pub addresses: Vec<Address>,
     /// Where the admin listener is.
     pub admin_address: SocketAddr,
+    /// What is counted of it.
+    pub metrics: Metrics,
+    /// What is to be counted of reloads.
+    pub reloads: ReloadMetrics,
     listening: Listening,
     /// Serves until the end, so that `/livez` and `/readyz` answer while requests end.
     _admin: Admin,
@@ -68,25 +78,34 @@ pub enum Ended {
 /// what fails here is the machine: an address in use, no memory.
 pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
     install_crypto_providers();
+    let metrics = Metrics::default();
+    let reloads = ReloadMetrics::new(&metrics, &clock);
+    let started = clock.now();
     let ready = Ready::default();
     let starting = ready.block("gateway", "starting");
-    let admin = Admin::start(&settings.admin, ready.clone()).await.map_err(|error| {
-        anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
-    })?;
+    let admin =
+        Admin::start(&settings.admin, ready.clone(), metrics.clone()).await.map_err(|error| {
+            anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
+        })?;
     let stopping = Arc::new(AtomicBool::new(false));
-    let requests = InFlight::default();
+    let (requests, connections) = (InFlight::default(), InFlight::default());
+    let (running, held) = (requests.clone(), connections.clone());
+    metrics::sample_gateway(&metrics, ready.clone(), running, held, started);
     let limits = settings.limits.clone();
     let (server, keepalive) = (settings.server.clone(), upstream_keepalive(&settings));
-    let state = state(settings, stopping.clone(), clock).await?;
+    let state = state(settings, stopping.clone(), clock, &metrics).await?;
     store_watch::start(state.sessions.store(), &ready);
 
+    let observer = Arc::new(DoorMetrics::new(&metrics, state.clone()));
     let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(keepalive)), Gateway::new(state)));
-    let door = Door::new(handler, limits, server.h2c, requests.clone(), InFlight::default());
+    let door = Door::new(handler, limits, server.h2c, requests.clone(), connections, observer);
     let listening = listen::listen(&server, door)?;
     drop(starting);
     Ok(App {
         addresses: listening.addresses.clone(),
         admin_address: admin.address,
+        metrics,
+        reloads,
         listening,
         _admin: admin,
         ready,
@@ -127,23 +146,34 @@ async fn state(
     settings: Settings,
     stopping: Arc<AtomicBool>,
     clock: Clock,
+    metrics: &Metrics,
 ) -> anyhow::Result<Arc<State>> {
     let appids: Vec<_> = settings.apps.iter().map(|app| app.appid.clone()).collect();
     let sealer =
         Arc::new(Sealer::new(settings.store.encryption_keys.iter().map(EncryptionKey::expose)));
     let redis = settings.redis;
     let new_store = |told: Arc<dyn Invalidations>| -> Arc<dyn Store> {
-        match redis {
+        let store: Arc<dyn Store> = match redis {
             Some(redis) => Arc::new(RedisStore::connect(redis, clock.clone(), told)),
             None => Arc::new(MemoryStore::new(clock.clone())),
-        }
+        };
+        Arc::new(MeasuredStore::new(store, metrics))
     };
-    let sessions = Arc::new(Sessions::new(&settings.session, &appids, new_store, clock.clone()));
+    let sessions = Sessions::new(&settings.session, &appids, new_store, clock.clone());
+    let counted = SessionMetrics::new(metrics, &settings.apps);
+    let sessions = Arc::new(sessions.counted_by(counted));
     let store = sessions.store().clone();
     let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));
     let apps: Vec<_> = settings.apps.iter().cloned().map(Arc::new).collect();
     let client = Client::new(settings.wechat)?;
-    let tokens = AccessTokens::new(client.clone(), store.clone(), sealer.clone(), clock.clone());
+    let client = client.counted_by(CallMetrics::new(metrics, &settings.apps));
+    let tokens = AccessTokens::counted(
+        client.clone(),
+        store.clone(),
+        sealer.clone(),
+        clock.clone(),
+        AccessTokenMetrics::new(metrics, &settings.apps),
+    );
     let exchanges = Arc::new(Exchanges::new(
         client.clone(),
         sessions.clone(),
@@ -158,14 +188,20 @@ async fn state(
     let opener = Arc::new(Opener::new(rings, store, sealer, clock.clone(), max_age, checks));
     let logins = Logins::new(exchanges, settings.session.cookie.clone(), clock.clone());
     let phones = Phones::new(client.clone(), tokens.clone(), opener.clone());
-    let profiles = Arc::new(Profiles::new(client, tokens));
+    let profiles = Arc::new(Profiles::new(client, tokens.clone()));
     // Together: a resolver that does not answer delays the start once.
-    let started = settings.upstreams.into_iter().map(|it| Upstream::start(it, clock.clone()));
+    let start = |upstream: crate::upstream::Settings| {
+        let counted = UpstreamMetrics::new(metrics, &upstream.name);
+        Upstream::start(upstream, counted, clock.clone())
+    };
+    let started = settings.upstreams.into_iter().map(start);
     let upstreams = join_all(started).await.into_iter().map(Backend::new).map(Arc::new).collect();
     let routes = Table::build(settings.routes).map_err(|_| {
         anyhow::anyhow!("two routes could both win; the configuration lets none through")
     })?;
-    Ok(Arc::new(State {
+    let state = Arc::new(State {
+        metrics: RequestMetrics::new(metrics, routes.routes()),
+        tunnels: InFlight::default(),
         routes,
         upstreams,
         limits: settings.limits,
@@ -180,7 +216,9 @@ async fn state(
         phones,
         profiles,
         stopping,
-    }))
+    });
+    metrics::sample_state(metrics, &state, &tokens);
+    Ok(state)
 }
 
 /// ring for TLS and for tokens: one crypto library in the process.

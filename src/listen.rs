@@ -2,6 +2,7 @@
 
 mod door;
 mod head;
+mod observer;
 mod sockets;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use door::Door;
+pub use observer::{Observer, RefusedHead};
 pub use sockets::{Listening, NotBound, listen};
 
 /// The `[server]` table.

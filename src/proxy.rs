@@ -8,6 +8,7 @@ mod backend;
 mod context;
 mod failure;
 mod login_answer;
+mod metrics;
 mod peer;
 mod respond;
 mod run_action;
@@ -31,8 +32,10 @@ use tracing::debug;
 
 pub use backend::Backend;
 pub use context::Context;
+pub use metrics::RequestMetrics;
 pub use state::State;
 
+use self::metrics::Ended;
 use crate::policy::route::Action;
 use crate::refusal::Reason;
 
@@ -127,12 +130,14 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> Result<()> {
         ctx.upstream_status = Some(response.status);
+        attempt::answered(ctx, response.status);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             if !tunnel::is_asked_for(session.req_header().as_ref()) {
                 return Err(failure::refused(failure::unasked_tunnel(ctx)));
             }
             session.set_read_timeout(None);
             session.set_write_timeout(None);
+            ctx.tunnel = Some(ctx.state.tunnels.enter());
         }
         if !response.status.is_informational() {
             login_answer::conclude(response, session.req_header().version, ctx).await?;
@@ -205,6 +210,14 @@ impl ProxyHttp for Gateway {
             attempt::ended(ctx);
         }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        ctx.state.metrics.ended(Ended {
+            route: ctx.route.as_ref().map(|route| route.position),
+            method: &session.req_header().method,
+            status,
+            took: ctx.begun.elapsed(),
+            request_bytes: session.body_bytes_read() as u64,
+            response_bytes: session.body_bytes_sent() as u64,
+        });
         let request_id = ctx.request_id.to_str().unwrap_or_default();
         debug!(
             status,

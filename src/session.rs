@@ -4,6 +4,7 @@ pub mod access_token;
 pub mod bearer;
 pub mod key_ring;
 pub mod memory;
+mod metrics;
 mod near_cache;
 pub mod record;
 pub mod seal;
@@ -12,6 +13,7 @@ pub mod store;
 pub mod store_watch;
 pub mod token;
 
+pub use metrics::{AccessTokenMetrics, EndReason, SessionMetrics};
 pub use near_cache::Live;
 pub use sessions::{NotAuthenticated, Sessions};
 

@@ -1,3 +1,4 @@
 //! What the operator sees of the gateway.
 
 pub mod log;
+pub mod metrics;

@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use wxgate::config;
 use wxgate::refusal::{Reason, TABLE};
+use wxgate::telemetry::metrics::METRICS;
 use wxgate::wechat::errcode::{self, Api};
 
 const README: &str = include_str!("../README.md");
@@ -23,16 +24,18 @@ const README_ZH: &str = include_str!("../README.zh-CN.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const CONTRIBUTING: &str = include_str!("../CONTRIBUTING.md");
 const OPERATIONS: &str = include_str!("../docs/operations.md");
+const METRICS_PAGE: &str = include_str!("../docs/metrics.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 6] = [
+const PAGES: [(&str, &str); 7] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
     ("CONTRIBUTING.md", CONTRIBUTING),
     ("SECURITY.md", include_str!("../SECURITY.md")),
     ("docs/operations.md", OPERATIONS),
+    ("docs/metrics.md", METRICS_PAGE),
 ];
 
 /// The contents of the fenced blocks of one language.
@@ -112,6 +115,17 @@ fn every_errcode_is_documented() {
             );
         }
     }
+}
+
+#[test]
+fn every_metric_is_documented_as_it_is() {
+    let rows = rows(section(METRICS_PAGE, "All of them"));
+    let rows: Vec<_> = rows.into_iter().skip(2).take(METRICS.len()).collect();
+    let told = METRICS.iter().map(|metric| {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        vec![metric.name.to_owned(), kind, metric.labels.join(", "), metric.help.to_owned()]
+    });
+    assert_eq!(rows, told.collect::<Vec<_>>());
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Parts {
     ) -> Result<LoggedIn, Refusal> {
         let key = Key::new(Kind::Exchange, &[&hash]);
         let Some(known) = self.store.put_if_absent(&key, UNDER_WAY, self.lease()).await? else {
-            let exchanged = self.client.code2session(app, code).await;
+            let exchanged = self.client.of(app).code2session(app, code).await;
             let outcome = match exchanged {
                 Ok(login) => self.admit(app, &login).await,
                 Err(Failed { refusal, sent: false }) => {
@@ -208,7 +208,7 @@ impl Parts {
             return Ok(self.rings.add(user, key).await?);
         }
         let call = |token: Secret| async move {
-            self.client.reset_user_session_key(&token, &user.openid, key).await
+            self.client.of(app).reset_user_session_key(&token, &user.openid, key).await
         };
         let reset = self.tokens.call_with_token(app, call);
         match tokio::time::timeout(RESET_WITHIN, reset).await {

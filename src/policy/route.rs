@@ -22,6 +22,8 @@ pub use table::{Conflict, Outcome, Table};
 /// One `[[routes]]` table, with its references resolved to positions in the settings.
 #[derive(Clone, Debug)]
 pub struct Route {
+    /// Its position in the settings; [`Table::build`] sets it.
+    pub position: usize,
     /// The path or path prefix.
     pub path: Pattern,
     /// The host that the request must name, in lower case and without a port; any where there is none.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use http::request::Parts;
 use pingora_proxy::Session;
 
+use super::metrics::Authentication;
 use super::{Context, State};
 use crate::policy::guard::split_port;
 use crate::policy::route::{Action, Auth, Outcome, Route};
 use crate::policy::{guard, path};
 use crate::refusal::{Reason, Refusal};
+use crate::session::NotAuthenticated;
 use crate::session::bearer::{self, Bearer};
 
 /// Admits a request to its route, or refuses it. What was found out is left in the context.
@@ -93,18 +95,30 @@ async fn authenticate(
         ctx.tokens_at = bearer::places(sources, &head.headers, query, is_ours);
         return Ok(());
     }
-    let found = bearer::find(sources, &head.headers, query);
-    let found = found.map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
+    let metrics = &state.metrics;
+    let found = bearer::find(sources, &head.headers, query).map_err(|error| {
+        metrics.authenticated(Authentication::Malformed);
+        Refusal::new(Reason::BadRequest, error.to_string())
+    })?;
     let Some(Bearer { token, source }) = found else {
-        return match auth {
-            Auth::Required => Err(Reason::TokenMissing.into()),
-            _ => Ok(()),
-        };
+        if auth == Auth::Required {
+            metrics.authenticated(Authentication::Missing);
+            return Err(Reason::TokenMissing.into());
+        }
+        metrics.authenticated(Authentication::Anonymous);
+        return Ok(());
     };
-    let live = state.sessions.authenticate(&token).await?;
+    let live = state.sessions.authenticate(&token).await.inspect_err(|error| {
+        metrics.authenticated(match error {
+            NotAuthenticated::Invalid => Authentication::Invalid,
+            NotAuthenticated::Unavailable(_) => Authentication::Unavailable,
+        });
+    })?;
     if !route.apps.contains(&live.app) {
+        metrics.authenticated(Authentication::OtherApp);
         return Err(Refusal::new(Reason::TokenInvalid, "the token is of an app of other routes"));
     }
+    metrics.authenticated(Authentication::Authenticated);
     ctx.tokens_at.push(source.clone());
     ctx.live = Some(live);
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -9,7 +10,9 @@ use http::{HeaderValue, StatusCode};
 use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
 use super::{Backend, State};
+use crate::lifecycle::in_flight::Guard;
 use crate::policy::route::{Action, Route};
+use crate::refusal::Reason;
 use crate::session::{Live, TokenSource};
 use crate::upstream::Lease;
 
@@ -40,7 +43,24 @@ pub struct Context {
     /// The avatar that is checked once the upstream has it.
     pub(super) avatar_later: Option<AvatarLater>,
     pub(super) body_received: u64,
+    /// When the head was there.
+    pub(super) begun: Instant,
+    /// When the server of the last try was chosen.
+    pub(super) attempt_begun: Option<Instant>,
+    /// How long after that the head of its answer came.
+    pub(super) upstream_took: Option<Duration>,
+    /// Held for as long as a tunnel is open.
+    pub(super) tunnel: Option<Guard>,
+    /// What the gateway refused it for.
+    pub(super) refusal: Option<Refused>,
     pub(super) body_limit: u64,
+}
+
+/// What a request was refused for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) reason: Reason,
+    pub(super) wechat_errcode: Option<i64>,
 }
 
 /// A body that the gateway sends to the upstream itself.
@@ -83,6 +103,11 @@ impl Context {
             login: None,
             avatar_later: None,
             body_received: 0,
+            begun: Instant::now(),
+            attempt_begun: None,
+            upstream_took: None,
+            tunnel: None,
+            refusal: None,
             body_limit,
         }
     }

@@ -1,6 +1,7 @@
 //! Which server a request goes to, in pingora's terms.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use pingora_core::upstreams::peer::HttpPeer;
 
@@ -30,6 +31,7 @@ pub(super) fn next(ctx: &mut Context, tunnel: bool) -> Result<Box<HttpPeer>, Ref
     peer.options.read_timeout = (!tunnel).then_some(timeout);
     peer.options.write_timeout = (!tunnel).then_some(timeout);
     ctx.lease = Some(lease);
+    ctx.attempt_begun = Some(Instant::now());
     Ok(peer)
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::Backend;
+use super::{Backend, RequestMetrics};
 use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
 use crate::actions::phone::Phones;
 use crate::actions::profile::Profiles;
 use crate::identity::forwarded::TrustedProxies;
 use crate::identity::{HeaderRules, Identity};
+use crate::lifecycle::in_flight::InFlight;
 use crate::policy::limits::Limits;
 use crate::policy::route::Table;
 use crate::session::{Sessions, TokenSource};
@@ -44,6 +45,10 @@ pub struct State {
     pub phones: Phones,
     /// How nicknames and avatars are checked.
     pub profiles: Arc<Profiles>,
+    /// What is counted of requests.
+    pub metrics: RequestMetrics,
+    /// The tunnels that are open.
+    pub tunnels: InFlight,
     /// Whether the gateway is about to stop, so that clients should turn to another.
     pub stopping: Arc<AtomicBool>,
 }

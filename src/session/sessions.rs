@@ -1,5 +1,7 @@
 //! The sessions of the gateway: begun at login, found by a token, ended by a logout.
 
+mod ending;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,9 +9,10 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
+use super::metrics::{EndReason, Lookup, SessionMetrics};
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
-use super::store::{Invalidations, Key, Kind, Store, Unavailable};
+use super::store::{Invalidations, Store, Unavailable};
 use super::token::{Claims, Invalid, MAX_LENGTH, Tokens};
 use super::{OnStoreOutage, Revocation, Settings};
 use crate::clock::Clock;
@@ -18,8 +21,6 @@ use crate::wechat::user::{OpenId, UnionId, User};
 
 /// However live the invalidations are, no cached session is believed for longer.
 const CACHED_SECONDS: u64 = 30;
-/// Longer than a login code's outcome is shared.
-const ACCEPTED_KEPT: Duration = Duration::from_secs(120);
 /// Devices of one person, generously; each login reads the others.
 const SESSIONS_OF_A_USER: usize = 32;
 /// So many changes of one session by others may come in between.
@@ -44,6 +45,7 @@ pub struct Sessions {
     on_store_outage: OnStoreOutage,
     /// When the store last gave an answer, in seconds since 1970.
     store_answered: AtomicU64,
+    metrics: SessionMetrics,
 }
 
 #[derive(Debug)]
@@ -92,7 +94,13 @@ impl Sessions {
             revocation: settings.revocation,
             on_store_outage: settings.on_store_outage,
             store_answered: AtomicU64::new(0),
+            metrics: SessionMetrics::default(),
         }
+    }
+
+    /// The same, counted there.
+    pub fn counted_by(self, metrics: SessionMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Begins a session for a user that WeChat has just vouched for. His oldest one makes room for it
@@ -106,7 +114,7 @@ impl Sessions {
         let others = self.store.sessions_of(&user).await?;
         let surplus = (others.len() + 1).saturating_sub(SESSIONS_OF_A_USER);
         for oldest in others.iter().take(surplus) {
-            self.end(&user, &oldest.id).await?;
+            self.end_for(&user, &oldest.id, EndReason::Surplus).await?;
         }
         if let Some(unionid) = &unionid {
             // The app may have been bound to an open-platform account since the user's other logins.
@@ -123,6 +131,9 @@ impl Sessions {
             claims: Default::default(),
         };
         self.store.create(&session, self.idle).await?;
+        if let Some(app) = self.apps.get(&session.user.appid) {
+            self.metrics.begun(*app);
+        }
         Ok(session)
     }
 
@@ -163,6 +174,7 @@ impl Sessions {
         if let Some(verdict) = self.verdicts.get(token) {
             let live = &verdict.live;
             if self.near.is_current(live, now) && now < verdict.until {
+                self.metrics.looked_up(Lookup::Verdict);
                 self.renew_when_due(live, now);
                 return Ok(live.clone());
             }
@@ -210,7 +222,14 @@ impl Sessions {
         app: usize,
         now: u64,
     ) -> Result<Arc<Live>, NotAuthenticated> {
-        let found = self.near.get(id, now, self.load(user, id, app, now)).await?;
+        let mut from = Lookup::Cache;
+        let load = async {
+            from = Lookup::Store;
+            self.load(user, id, app, now).await
+        };
+        let found = self.near.get(id, now, load).await;
+        self.metrics.looked_up(from);
+        let found = found?;
         if found.is_none() {
             self.near.ended(id);
         }
@@ -300,20 +319,6 @@ impl Sessions {
         self.change(&known.user, &known.id, added).await.map(drop)
     }
 
-    /// Notes that an upstream has accepted the login that began a session.
-    pub async fn accept(&self, session: &Session) -> Result<(), Unavailable> {
-        self.store.put(&accepted(session), b"1", ACCEPTED_KEPT).await
-    }
-
-    /// Ends a session whose login an upstream has refused. Several requests may have brought the same
-    /// login code: where one of them was accepted, its client has the token by now.
-    pub async fn end_unless_accepted(&self, session: &Session) -> Result<(), Unavailable> {
-        match self.store.get(&accepted(session)).await? {
-            Some(_) => Ok(()),
-            None => self.end(&session.user, &session.id).await,
-        }
-    }
-
     /// Adds a unionid to those sessions that have none.
     async fn add_unionid(&self, known: &[Session], unionid: &UnionId) -> Result<(), Unavailable> {
         for session in known.iter().filter(|session| session.unionid.is_none()) {
@@ -356,32 +361,6 @@ impl Sessions {
     pub async fn exists(&self, user: &User, id: &SessionId) -> Result<bool, Unavailable> {
         Ok(self.store.find(user, id).await?.is_some())
     }
-
-    /// Ends a session.
-    pub async fn end(&self, user: &User, id: &SessionId) -> Result<(), Unavailable> {
-        match self.store.end(user, id).await {
-            Ok(_) => self.near.ended(id),
-            // Whether it ended is not known, only that a copy of it is not to be believed.
-            Err(error) => {
-                self.near.forget(id);
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends every session of a user, on all devices.
-    pub async fn end_all(&self, user: &User) -> Result<usize, Unavailable> {
-        let ended = self.store.end_all(user).await?;
-        for id in &ended {
-            self.near.ended(id);
-        }
-        Ok(ended.len())
-    }
-}
-
-fn accepted(session: &Session) -> Key {
-    Key::new(Kind::Accepted, &[session.id.as_str().as_bytes()])
 }
 
 fn names(claims: &Claims) -> Option<(User, SessionId, TokenId)> {

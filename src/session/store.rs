@@ -5,6 +5,7 @@
 //! that replicas share (exchange results, replay marks, counters, the access_token and its lock) stands
 //! on the few operations over [`Key`] at the end.
 
+mod measured;
 mod settings;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use super::record::{Session, SessionId};
 use crate::wechat::user::User;
 
+pub use measured::MeasuredStore;
 pub use settings::{EncryptionKey, Settings};
 
 /// How many session keys of one user are kept: as many as are tried on open data.

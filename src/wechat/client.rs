@@ -9,13 +9,14 @@ mod check_session;
 mod code2session;
 mod img_sec_check;
 mod media_check_async;
+mod metrics;
 mod msg_sec_check;
 mod multipart;
 mod phone_number;
 mod reset_user_session_key;
 mod stable_token;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::Uri;
@@ -27,9 +28,12 @@ pub use answer::unusable;
 pub use code2session::Login;
 pub use img_sec_check::{ImageType, MAX_IMAGE};
 pub use media_check_async::Scene;
+pub use metrics::CallMetrics;
 pub use msg_sec_check::{Suggest, Text};
 pub use stable_token::{Grant, Mode};
 
+use self::metrics::AppCalls;
+use super::app::App;
 use super::errcode::{self, Api};
 use crate::refusal::{Reason, Refusal};
 
@@ -70,6 +74,9 @@ impl Default for Settings {
 pub struct Client {
     http: reqwest::Client,
     settings: Settings,
+    metrics: CallMetrics,
+    /// Whose calls these are; those of nobody are not counted.
+    calls: Option<AppCalls>,
 }
 
 /// The client cannot be made: the settings of the machine's TLS or of the proxy do not work.
@@ -178,7 +185,17 @@ impl Client {
             None => http.no_proxy(),
         };
         let http = http.build().map_err(|error| NotBuilt(error.without_url().to_string()))?;
-        Ok(Self { http, settings })
+        Ok(Self { http, settings, metrics: CallMetrics::default(), calls: None })
+    }
+
+    /// The same, counted there.
+    pub fn counted_by(self, metrics: CallMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The same for the calls of this app.
+    pub fn of(&self, app: &App) -> Self {
+        Self { calls: self.metrics.of(&app.appid), ..self.clone() }
     }
 
     /// How long a call may take, the turn to the fallback address included.
@@ -193,6 +210,15 @@ impl Client {
 
     /// The same with the text of the answer, where it matters as WeChat wrote it.
     pub(super) async fn call_for_text(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
+        let begun = Instant::now();
+        let outcome = self.make(call).await;
+        if let Some(calls) = &self.calls {
+            calls.made(call.api, &outcome, begun.elapsed());
+        }
+        outcome
+    }
+
+    async fn make(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
         let body = call.body.encode();
         let answer = match self.send(&self.settings.base_url, call, &body).await {
             Err(Lost::NotConnected(what)) => match &self.settings.fallback_url {

@@ -23,6 +23,7 @@ mod front_end;
 mod identity;
 mod lifecycle;
 mod login;
+mod metrics;
 mod open_data;
 mod origin;
 mod phone;

@@ -59,7 +59,8 @@ impl Table {
         for group in exact.values_mut().chain(of_each_prefix) {
             group.sort_by_key(|position| routes.get(*position).map(specificity));
         }
-        let routes = routes.into_iter().map(Arc::new).collect();
+        let numbered = |(position, route)| Arc::new(Route { position, ..route });
+        let routes = routes.into_iter().enumerate().map(numbered).collect();
         Ok(Self { routes, exact, prefixes })
     }
 
@@ -228,6 +229,7 @@ mod tests {
 
     fn route(path: &str) -> Route {
         Route {
+            position: 0,
             path: Pattern::parse(path).unwrap(),
             host: None,
             methods: Vec::new(),

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::clock::Clock;
 use crate::upstream::pool::tests::settings;
-use crate::upstream::{Lease, Protocol};
+use crate::upstream::{Lease, Protocol, UpstreamMetrics};
 
 /// A DNS whose answer a test sets.
 #[derive(Clone, Default)]
@@ -28,7 +28,13 @@ impl Zone {
 
 async fn upstream(zone: &Zone) -> Arc<Upstream> {
     let server = Server::Tcp { protocol: Protocol::Http, host: "shop".to_owned(), port: 80 };
-    Upstream::start_with(settings(vec![server]), Clock::movable(), Box::new(zone.clone())).await
+    Upstream::start_with(
+        settings(vec![server]),
+        UpstreamMetrics::default(),
+        Clock::movable(),
+        Box::new(zone.clone()),
+    )
+    .await
 }
 
 fn hosts(upstream: &Upstream) -> Vec<String> {
