@@ -7,6 +7,7 @@
 
 mod admin;
 mod apps;
+mod effective;
 mod identity;
 mod key;
 mod limits;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// The files that secrets were read from.
     pub files: Vec<PathBuf>,
+    /// All of it as the file has it, with defaults and without secrets.
+    pub effective: serde_json::Value,
     /// What works, but is hardly meant.
     pub warnings: Problems,
 }
@@ -110,7 +113,8 @@ pub fn parse(
         return Err(Problems::new(name, found.problems));
     }
     let warnings = Problems::new(name, found.warnings);
-    Ok(Settings { files: found.files, warnings, ..settings })
+    let effective = effective::effective(&document, &found.asked, environment);
+    Ok(Settings { files: found.files, effective, warnings, ..settings })
 }
 
 /// What later tables refer to is read first.
@@ -138,6 +142,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
         limits,
         routes,
         files: Vec::new(),
+        effective: serde_json::Value::Null,
         warnings: Problems::default(),
     }
 }

@@ -1,5 +1,6 @@
 //! A key of a section, and what was read from it.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use super::problem::{Complaint, nearest_of};
@@ -11,7 +12,8 @@ use super::value::{Form, Item, LIST, Label, TEXT};
 /// A key that was asked for; its value is read by one of the methods.
 pub(super) struct Key<'r> {
     reader: &'r Reader<'r>,
-    name: String,
+    /// As between the brackets of a header, with the key: `limits.body_size`.
+    path: String,
     /// Where it stands or should stand, in words.
     section: String,
     /// The key, or its section where it is not given.
@@ -25,17 +27,19 @@ pub(super) struct Read<'r, T> {
     key: Key<'r>,
     label: Option<Label<'r>>,
     value: Option<T>,
+    /// How defaults are spelled in the file, by their `Debug`.
+    spellings: Vec<(String, String)>,
 }
 
 impl<'r> Key<'r> {
     pub(super) fn new(
         reader: &'r Reader<'r>,
-        name: &str,
+        path: String,
         section: String,
         place: Place,
         item: Option<Item<'r>>,
     ) -> Self {
-        Self { reader, name: name.to_owned(), section, place, item }
+        Self { reader, path, section, place, item }
     }
 
     /// The feature comes later: its value is checked, and to use it is a problem. Who brings the
@@ -63,15 +67,18 @@ impl<'r> Key<'r> {
     }
 
     /// One of a few words, with what they stand for.
-    pub(super) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Read<'r, T> {
-        self.parsed(&TEXT, |text| {
+    pub(super) fn choice<T: Copy + Debug>(self, choices: &[(&str, T)]) -> Read<'r, T> {
+        let spelling = |(name, choice): &(&str, T)| (format!("{choice:?}"), (*name).to_owned());
+        let spellings = choices.iter().map(spelling).collect();
+        let read = self.parsed(&TEXT, |text| {
             let choice = choices.iter().find(|(name, _)| *name == text);
             choice.map(|(_, choice)| *choice).ok_or_else(|| {
                 let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
                 let help = nearest_of(text, &names).unwrap_or_default();
                 Complaint::new("is none of the values").help(help)
             })
-        })
+        });
+        Read { spellings, ..read }
     }
 
     pub(super) fn boolean(self) -> Read<'r, bool> {
@@ -137,7 +144,7 @@ impl<'r> Key<'r> {
     pub(super) fn read<T>(self, read: impl FnOnce(&Item<'r>) -> Option<T>) -> Read<'r, T> {
         let value = self.item.as_ref().and_then(read);
         let label = self.item.as_ref().map(Item::label);
-        Read { key: self, label, value }
+        Read { key: self, label, value, spellings: Vec::new() }
     }
 
     pub(super) fn is_given(&self) -> bool {
@@ -155,7 +162,8 @@ impl<'r> Key<'r> {
     }
 
     fn title(&self) -> String {
-        format!("{:?} {}", self.name, self.section)
+        let name = self.path.rsplit('.').next().unwrap_or_default();
+        format!("{name:?} {}", self.section)
     }
 }
 
@@ -172,7 +180,13 @@ impl<'r, T> Read<'r, T> {
     }
 
     /// The value, or what holds where the key is not given.
-    pub(super) fn or(self, default: T) -> T {
+    pub(super) fn or(self, default: T) -> T
+    where
+        T: Debug,
+    {
+        if !self.is_given() {
+            self.key.reader.defaults(&self.key.path, &format!("{default:?}"), &self.spellings);
+        }
         self.value.unwrap_or(default)
     }
 

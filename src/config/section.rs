@@ -101,8 +101,11 @@ impl<'r> Section<'r> {
         let path = self.path_of(name);
         let entry = self.table.get_key_value(name);
         let place = entry.map_or(self.place, |(key, _)| key.span().into());
-        let item = entry.map(|(_, value)| Item::new(self.reader, path, secret, value));
-        Key::new(self.reader, name, self.title(), place, item)
+        if secret {
+            self.reader.hides(path.clone());
+        }
+        let item = entry.map(|(_, value)| Item::new(self.reader, path.clone(), secret, value));
+        Key::new(self.reader, path, self.title(), place, item)
     }
 
     /// The table that a key holds, and where it begins. Another value is reported.
