@@ -18,7 +18,7 @@ use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
 use crate::actions::phone::Phones;
 use crate::actions::profile::Profiles;
-use crate::admin::Admin;
+use crate::admin::{Admin, Parts, View};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::identity::forwarded::TrustedProxies;
@@ -37,6 +37,7 @@ use crate::session::store::{EncryptionKey, Invalidations, MeasuredStore, Store};
 use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
 use crate::session::{AccessTokenMetrics, SessionMetrics, Sessions};
+use crate::telemetry::log;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Upstream, UpstreamMetrics};
 use crate::wechat::client::{CallMetrics, Client};
@@ -77,24 +78,36 @@ pub enum Ended {
 /// Builds the gateway and starts it. Everything that can be wrong with the settings is said by now;
 /// what fails here is the machine: an address in use, no memory.
 pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
+    build_with(settings, clock, log::Control::default()).await
+}
+
+/// The same for a process whose log can be changed.
+pub async fn build_with(
+    settings: Settings,
+    clock: Clock,
+    log: log::Control,
+) -> anyhow::Result<App> {
     install_crypto_providers();
     let metrics = Metrics::default();
     let reloads = ReloadMetrics::new(&metrics, &clock);
     let started = clock.now();
     let ready = Ready::default();
     let starting = ready.block("gateway", "starting");
-    let admin =
-        Admin::start(&settings.admin, ready.clone(), metrics.clone()).await.map_err(|error| {
-            anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
-        })?;
+    let parts = Parts { ready: ready.clone(), metrics: metrics.clone(), log, reloader: None };
+    let admin = Admin::start(&settings.admin, parts).await.map_err(|error| {
+        anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
+    })?;
     let stopping = Arc::new(AtomicBool::new(false));
     let (requests, connections) = (InFlight::default(), InFlight::default());
     let (running, held) = (requests.clone(), connections.clone());
     metrics::sample_gateway(&metrics, ready.clone(), running, held, started);
     let limits = settings.limits.clone();
+    let config = settings.effective.clone();
     let (server, keepalive) = (settings.server.clone(), upstream_keepalive(&settings));
     let state = state(settings, stopping.clone(), clock, &metrics).await?;
     store_watch::start(state.sessions.store(), &ready);
+    state.sessions.watch_apps();
+    admin.show(view(&state, config));
 
     let observer = Arc::new(DoorMetrics::new(&metrics, state.clone()));
     let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(keepalive)), Gateway::new(state)));
@@ -139,6 +152,17 @@ impl App {
                 Ended::CutOff(left)
             }
         }
+    }
+}
+
+/// What the admin listener shows of it.
+fn view(state: &State, config: serde_json::Value) -> View {
+    View {
+        config,
+        routes: state.routes.routes().to_vec(),
+        upstreams: state.upstreams.iter().map(|backend| backend.upstream.clone()).collect(),
+        apps: state.apps.clone(),
+        sessions: state.sessions.clone(),
     }
 }
 

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::telemetry::log;
+
 /// EX_CONFIG of sysexits(3): the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
 /// EX_UNAVAILABLE: what the command needs of this machine is not there.
@@ -34,10 +36,10 @@ enum Command {
 
 impl Arguments {
     /// Carries the command out on the current runtime.
-    pub async fn run(self) -> ExitCode {
+    pub async fn run(self, log: log::Control) -> ExitCode {
         let result = match self.command {
-            Command::Run(args) => return run::run(*args).await,
-            Command::Dev(args) => dev::run(args).await,
+            Command::Run(args) => return run::run(*args, log).await,
+            Command::Dev(args) => dev::run(args, log).await,
             Command::Simulate(args) => simulate::run(args).await,
         };
         match result {

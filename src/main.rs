@@ -12,13 +12,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log::start();
+    let log = log::start();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let workers @ 1.. = arguments.workers() {
         runtime.worker_threads(workers);
     }
     match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(arguments.run()),
+        Ok(runtime) => runtime.block_on(arguments.run(log)),
         Err(error) => cli::unavailable(&error.into()),
     }
 }

@@ -28,7 +28,7 @@ const METRICS_PAGE: &str = include_str!("../docs/metrics.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
@@ -36,6 +36,7 @@ const PAGES: [(&str, &str); 7] = [
     ("SECURITY.md", include_str!("../SECURITY.md")),
     ("docs/operations.md", OPERATIONS),
     ("docs/metrics.md", METRICS_PAGE),
+    ("docs/admin.md", include_str!("../docs/admin.md")),
 ];
 
 /// The contents of the fenced blocks of one language.

@@ -14,6 +14,7 @@ use crate::config::{self, Settings};
 use crate::lifecycle::signals::Signals;
 use crate::listen::Address;
 use crate::simulator::{Options, Simulator};
+use crate::telemetry::log;
 
 /// What `wxgate dev` runs with where no file is given.
 const CONFIGURATION: &str = include_str!("dev/gateway.toml");
@@ -42,7 +43,7 @@ pub struct Args {
 }
 
 /// Runs until a signal ends it.
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args, log: log::Control) -> anyhow::Result<()> {
     let echo = echo::Echo::start().await.context("cannot start the echo service")?;
     let mut settings = match &args.config {
         Some(path) => config::load(path, &|name| std::env::var(name).ok()),
@@ -65,7 +66,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     }
 
     let signals = Signals::catch().context("cannot watch signals")?;
-    let app = app::build(settings, clock).await?;
+    let app = app::build_with(settings, clock, log).await?;
     introduce(&app, &simulator, args.config.is_none());
     serve(app, signals).await;
     Ok(())

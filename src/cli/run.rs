@@ -11,6 +11,7 @@ use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{self, Problems, Settings};
 use crate::lifecycle::signals::{Signals, Stop};
+use crate::telemetry::log;
 
 /// Run the gateway.
 ///
@@ -44,7 +45,7 @@ impl Args {
     clippy::print_stderr,
     reason = "problems are for whoever started the program, not for a log"
 )]
-pub(super) async fn run(args: Args) -> ExitCode {
+pub(super) async fn run(args: Args, log: log::Control) -> ExitCode {
     let settings = match args.settings() {
         Ok(settings) => settings.clone(),
         Err(problems) => {
@@ -56,7 +57,7 @@ pub(super) async fn run(args: Args) -> ExitCode {
         eprintln!("{}", settings.warnings);
     }
     let signals = Signals::catch();
-    match (app::build(settings, Clock::system()).await, signals) {
+    match (app::build_with(settings, Clock::system(), log).await, signals) {
         (Ok(app), Ok(signals)) => {
             serve(app, signals).await;
             ExitCode::SUCCESS

@@ -1,5 +1,6 @@
 //! The sessions of the gateway: begun at login, found by a token, ended by a logout.
 
+mod app_era;
 mod ending;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use quick_cache::sync::Cache;
 
+use self::app_era::AppEras;
 use super::metrics::{EndReason, Lookup, SessionMetrics};
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
@@ -46,6 +48,7 @@ pub struct Sessions {
     /// When the store last gave an answer, in seconds since 1970.
     store_answered: AtomicU64,
     metrics: SessionMetrics,
+    eras: AppEras,
 }
 
 #[derive(Debug)]
@@ -95,6 +98,7 @@ impl Sessions {
             on_store_outage: settings.on_store_outage,
             store_answered: AtomicU64::new(0),
             metrics: SessionMetrics::default(),
+            eras: AppEras::new(apps.len()),
         }
     }
 
@@ -173,7 +177,8 @@ impl Sessions {
         let now = self.clock.now();
         if let Some(verdict) = self.verdicts.get(token) {
             let live = &verdict.live;
-            if self.near.is_current(live, now) && now < verdict.until {
+            let has_ended = self.eras.has_ended(live.app, &live.session);
+            if self.near.is_current(live, now) && now < verdict.until && !has_ended {
                 self.metrics.looked_up(Lookup::Verdict);
                 self.renew_when_due(live, now);
                 return Ok(live.clone());
@@ -186,6 +191,9 @@ impl Sessions {
             }
             looked_up => looked_up?,
         };
+        if self.eras.has_ended(live.app, &live.session) {
+            return Err(NotAuthenticated::Invalid);
+        }
         self.verdicts.insert(token.into(), Arc::new(Verdict { live: live.clone(), until }));
         self.renew_when_due(&live, now);
         Ok(live)
@@ -257,7 +265,9 @@ impl Sessions {
             Some(_) => return None,
             None => self.signed(claims)?,
         };
-        (!self.near.has_ended(&live.session.id)).then_some(live)
+        let has_ended =
+            self.near.has_ended(&live.session.id) || self.eras.has_ended(live.app, &live.session);
+        (!has_ended).then_some(live)
     }
 
     async fn load(
@@ -357,9 +367,20 @@ impl Sessions {
         Err(Unavailable("a session is changed by many at once".into()).into())
     }
 
+    /// The sessions that a user has, oldest first, asked of the store itself.
+    pub async fn of_user(&self, user: &User) -> Result<Vec<Session>, Unavailable> {
+        let mut sessions = self.store.sessions_of(user).await?;
+        if let Some(app) = self.apps.get(&user.appid) {
+            sessions.retain(|session| !self.eras.has_ended(*app, session));
+        }
+        Ok(sessions)
+    }
+
     /// Whether a session is still there, asked of the store itself.
     pub async fn exists(&self, user: &User, id: &SessionId) -> Result<bool, Unavailable> {
-        Ok(self.store.find(user, id).await?.is_some())
+        let found = self.store.find(user, id).await?;
+        let app = self.apps.get(&user.appid);
+        Ok(found.zip(app).is_some_and(|((session, _), app)| !self.eras.has_ended(*app, &session)))
     }
 }
 

@@ -177,6 +177,8 @@ pub enum Kind {
     KeyFailures,
     /// A user who has logged in.
     KnownUser,
+    /// When all sessions of an app were ended.
+    AppEnded,
     /// Requests in a window of a rate limit.
     Rate,
     /// Encrypted data that was opened before.
@@ -192,6 +194,7 @@ impl Kind {
             Self::AccessToken => "at",
             Self::AccessTokenLock => "al",
             Self::AccessTokenForced => "af",
+            Self::AppEnded => "ae",
             Self::Exchange => "x",
             Self::KeyCheck => "kc",
             Self::KeyFailures => "kf",

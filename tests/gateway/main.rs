@@ -17,6 +17,7 @@ mod support;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
+mod admin;
 mod cloud_run;
 mod configuration;
 mod front_end;
