@@ -33,7 +33,8 @@ use crate::lifecycle::ready::Ready;
 use crate::policy::route::Route;
 use crate::secret::Secret;
 use crate::session::Sessions;
-use crate::telemetry::log;
+use crate::telemetry::log::Log;
+use crate::telemetry::log::access::OpenidNames;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::Upstream;
 use crate::wechat::app::App;
@@ -55,7 +56,7 @@ pub struct Parts {
     /// What it counts.
     pub metrics: Metrics,
     /// How much it writes.
-    pub log: log::Control,
+    pub log: Log,
     /// How its configuration is read anew; `POST /reload` is there only with it.
     pub reloader: Option<Arc<dyn Reloader>>,
 }
@@ -73,6 +74,8 @@ pub struct View {
     pub apps: Vec<Arc<App>>,
     /// Who is logged in.
     pub sessions: Arc<Sessions>,
+    /// What openids are called in the log.
+    pub openid_names: OpenidNames,
 }
 
 /// The admin listener while it runs; it ends when this is dropped.

@@ -37,7 +37,8 @@ use crate::session::store::{EncryptionKey, Invalidations, MeasuredStore, Store};
 use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
 use crate::session::{AccessTokenMetrics, SessionMetrics, Sessions};
-use crate::telemetry::log;
+use crate::telemetry::log::Log;
+use crate::telemetry::log::access::OpenidNames;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Upstream, UpstreamMetrics};
 use crate::wechat::client::{CallMetrics, Client};
@@ -78,22 +79,20 @@ pub enum Ended {
 /// Builds the gateway and starts it. Everything that can be wrong with the settings is said by now;
 /// what fails here is the machine: an address in use, no memory.
 pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
-    build_with(settings, clock, log::Control::default()).await
+    build_with(settings, clock, Log::default()).await
 }
 
 /// The same for a process whose log can be changed.
-pub async fn build_with(
-    settings: Settings,
-    clock: Clock,
-    log: log::Control,
-) -> anyhow::Result<App> {
+pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::Result<App> {
     install_crypto_providers();
     let metrics = Metrics::default();
     let reloads = ReloadMetrics::new(&metrics, &clock);
     let started = clock.now();
     let ready = Ready::default();
     let starting = ready.block("gateway", "starting");
-    let parts = Parts { ready: ready.clone(), metrics: metrics.clone(), log, reloader: None };
+    log.count_in(&metrics);
+    let parts =
+        Parts { ready: ready.clone(), metrics: metrics.clone(), log: log.clone(), reloader: None };
     let admin = Admin::start(&settings.admin, parts).await.map_err(|error| {
         anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
     })?;
@@ -102,12 +101,12 @@ pub async fn build_with(
     let (running, held) = (requests.clone(), connections.clone());
     metrics::sample_gateway(&metrics, ready.clone(), running, held, started);
     let limits = settings.limits.clone();
-    let config = settings.effective.clone();
+    let (config, names) = (settings.effective.clone(), openid_names(&settings));
     let (server, keepalive) = (settings.server.clone(), upstream_keepalive(&settings));
-    let state = state(settings, stopping.clone(), clock, &metrics).await?;
+    let state = state(settings, stopping.clone(), clock, &metrics, &log).await?;
     store_watch::start(state.sessions.store(), &ready);
     state.sessions.watch_apps();
-    admin.show(view(&state, config));
+    admin.show(view(&state, config, names));
 
     let observer = Arc::new(DoorMetrics::new(&metrics, state.clone()));
     let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(keepalive)), Gateway::new(state)));
@@ -156,13 +155,14 @@ impl App {
 }
 
 /// What the admin listener shows of it.
-fn view(state: &State, config: serde_json::Value) -> View {
+fn view(state: &State, config: serde_json::Value, openid_names: OpenidNames) -> View {
     View {
         config,
         routes: state.routes.routes().to_vec(),
         upstreams: state.upstreams.iter().map(|backend| backend.upstream.clone()).collect(),
         apps: state.apps.clone(),
         sessions: state.sessions.clone(),
+        openid_names,
     }
 }
 
@@ -171,7 +171,9 @@ async fn state(
     stopping: Arc<AtomicBool>,
     clock: Clock,
     metrics: &Metrics,
+    log: &Log,
 ) -> anyhow::Result<Arc<State>> {
+    let access_log = log.access(&settings.log, openid_names(&settings));
     let appids: Vec<_> = settings.apps.iter().map(|app| app.appid.clone()).collect();
     let sealer =
         Arc::new(Sealer::new(settings.store.encryption_keys.iter().map(EncryptionKey::expose)));
@@ -225,6 +227,8 @@ async fn state(
     })?;
     let state = Arc::new(State {
         metrics: RequestMetrics::new(metrics, routes.routes()),
+        access_log,
+        clock,
         tunnels: InFlight::default(),
         routes,
         upstreams,
@@ -243,6 +247,12 @@ async fn state(
     });
     metrics::sample_state(metrics, &state, &tokens);
     Ok(state)
+}
+
+/// Replicas share the keys of the store, and so write one user the same.
+fn openid_names(settings: &Settings) -> OpenidNames {
+    let key = settings.store.encryption_keys.first();
+    OpenidNames::new(settings.log.openid, key.map_or(&[], |key| key.expose().as_slice()))
 }
 
 /// ring for TLS and for tokens: one crypto library in the process.

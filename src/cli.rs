@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::telemetry::log;
+use crate::telemetry::log::{self, Log};
 
 /// EX_CONFIG of sysexits(3): the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
@@ -36,7 +36,7 @@ enum Command {
 
 impl Arguments {
     /// Carries the command out on the current runtime.
-    pub async fn run(self, log: log::Control) -> ExitCode {
+    pub async fn run(self, log: Log) -> ExitCode {
         let result = match self.command {
             Command::Run(args) => return run::run(*args, log).await,
             Command::Dev(args) => dev::run(args, log).await,
@@ -45,6 +45,14 @@ impl Arguments {
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => unavailable(&error),
+        }
+    }
+
+    /// How the log is to be; where the configuration is wrong, as where it says nothing.
+    pub fn log(&self) -> log::Settings {
+        match &self.command {
+            Command::Run(args) => args.log(),
+            Command::Dev(_) | Command::Simulate(_) => log::Settings::default(),
         }
     }
 

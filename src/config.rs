@@ -11,6 +11,7 @@ mod effective;
 mod identity;
 mod key;
 mod limits;
+mod log;
 mod problem;
 mod quantity;
 mod reader;
@@ -34,6 +35,7 @@ use crate::identity::Settings as Identity;
 use crate::policy::limits::Limits;
 use crate::policy::route::Route;
 use crate::session::{Settings as Session, store::Settings as Store};
+use crate::telemetry::log::Settings as Log;
 use crate::upstream::Settings as Upstream;
 use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub server: listen::Settings,
     /// `[admin]`.
     pub admin: admin_listener::Settings,
+    /// `[log]`.
+    pub log: Log,
     /// `[apps.*]`; never empty.
     pub apps: Vec<App>,
     /// `[wechat]`.
@@ -121,6 +125,7 @@ pub fn parse(
 fn settings(file: &mut Section<'_>) -> Settings {
     let server = file.table("server", server::read);
     let admin = file.table("admin", |table| admin::read(table, &server));
+    let log = file.table("log", log::read);
     let apps = apps::read(file);
     let wechat = file.table("wechat", wechat::read);
     let (store, redis) = file.table("store", store::read);
@@ -132,6 +137,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
     Settings {
         server,
         admin,
+        log,
         apps: apps.values,
         wechat,
         store,

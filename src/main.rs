@@ -12,13 +12,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let log = log::start();
+    let log = log::start(&arguments.log());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let workers @ 1.. = arguments.workers() {
         runtime.worker_threads(workers);
     }
-    match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(arguments.run(log)),
+    let code = match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(arguments.run(log.clone())),
         Err(error) => cli::unavailable(&error.into()),
-    }
+    };
+    log.finish();
+    code
 }

@@ -1,5 +1,6 @@
 //! The pingora adapter: one short method for each hook, and no decisions of its own.
 
+mod access_line;
 mod action_body;
 mod admission;
 mod attempt;
@@ -28,13 +29,13 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use tracing::debug;
 
 pub use backend::Backend;
 pub use context::Context;
 pub use metrics::RequestMetrics;
 pub use state::State;
 
+use self::context::Refused;
 use self::metrics::Ended;
 use crate::policy::route::Action;
 use crate::refusal::Reason;
@@ -200,7 +201,10 @@ impl ProxyHttp for Gateway {
                 }
             }
             // Half an answer went out: closing is the only way to say that it is half of one.
-            _ => 0,
+            refusal => {
+                ctx.refusal = ctx.refusal.or_else(|| refusal.as_ref().map(Refused::from));
+                0
+            }
         };
         FailToProxy { error_code, can_reuse_downstream: false }
     }
@@ -210,23 +214,18 @@ impl ProxyHttp for Gateway {
             attempt::ended(ctx);
         }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        ctx.state.metrics.ended(Ended {
+        let ended = Ended {
             route: ctx.route.as_ref().map(|route| route.position),
             method: &session.req_header().method,
             status,
             took: ctx.begun.elapsed(),
             request_bytes: session.body_bytes_read() as u64,
             response_bytes: session.body_bytes_sent() as u64,
-        });
-        let request_id = ctx.request_id.to_str().unwrap_or_default();
-        debug!(
-            status,
-            request_id,
-            route = %ctx.route_name(),
-            method = %session.req_header().method,
-            error = error.map(|error| error.etype().as_str()),
-            "request"
-        );
+        };
+        ctx.state.metrics.ended(ended);
+        if let Some(log) = &ctx.state.access_log {
+            access_line::write(log, session, ctx, &ended);
+        }
     }
 
     /// pingora's lines hold the request target, and with it codes and tokens; ours are written instead.

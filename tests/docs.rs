@@ -25,10 +25,11 @@ const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const CONTRIBUTING: &str = include_str!("../CONTRIBUTING.md");
 const OPERATIONS: &str = include_str!("../docs/operations.md");
 const METRICS_PAGE: &str = include_str!("../docs/metrics.md");
+const LOGS: &str = include_str!("../docs/logs.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
@@ -36,6 +37,7 @@ const PAGES: [(&str, &str); 8] = [
     ("SECURITY.md", include_str!("../SECURITY.md")),
     ("docs/operations.md", OPERATIONS),
     ("docs/metrics.md", METRICS_PAGE),
+    ("docs/logs.md", LOGS),
     ("docs/admin.md", include_str!("../docs/admin.md")),
 ];
 
@@ -130,6 +132,18 @@ fn every_metric_is_documented_as_it_is() {
 }
 
 #[test]
+fn every_field_of_the_access_log_is_documented_in_its_order() {
+    let rows = rows(section(LOGS, "The line of a request"));
+    let told: Vec<_> = rows.iter().skip(2).map(|row| row[0].as_str()).collect();
+    assert_eq!(told, wxgate::telemetry::log::access::FIELDS);
+    let example: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(blocks(LOGS, "json")[0]).unwrap();
+    let known = wxgate::telemetry::log::access::FIELDS.into_iter();
+    let expected: Vec<_> = known.filter(|field| example.contains_key(*field)).collect();
+    assert_eq!(example.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn every_dependency_has_its_reason() {
     let table = MANIFEST.split("[dependencies]").nth(1).unwrap().split("[lints.rust]").next();
     let names = table.unwrap().lines().filter_map(|line| line.split_once(" = "));
@@ -148,7 +162,8 @@ fn every_configuration_loads() {
     let environment = |_: &str| Some("0123456789abcdef0123456789abcdef".to_owned());
     let whole = blocks(README, "toml")[0];
     let mut checked = 0;
-    for block in [README, README_ZH, OPERATIONS].iter().flat_map(|page| blocks(page, "toml")) {
+    for block in [README, README_ZH, OPERATIONS, LOGS].iter().flat_map(|page| blocks(page, "toml"))
+    {
         // A part is put behind a whole one.
         let text =
             if block.contains("[apps.") { block.to_owned() } else { format!("{whole}\n{block}") };

@@ -48,7 +48,7 @@ impl Whose {
     }
 }
 
-/// The sessions of a user.
+/// The sessions of a user, and what the log calls him.
 pub(super) async fn list(State(shared): State<Shared>, Query(whose): Query<Whose>) -> Answer {
     let view = shared.view()?;
     let mut sessions = Vec::new();
@@ -56,7 +56,8 @@ pub(super) async fn list(State(shared): State<Shared>, Query(whose): Query<Whose
         let found = view.sessions.of_user(&user).await?;
         sessions.extend(found.iter().map(|session| show(session, &app)));
     }
-    Ok(Json(json!({ "sessions": sessions })))
+    let in_log = whose.openid.as_deref().and_then(|openid| view.openid_names.of(openid));
+    Ok(Json(json!({ "openid_in_log": in_log, "sessions": sessions })))
 }
 
 /// No token and no session key; the claims are the upstream's words about the user.

@@ -8,6 +8,7 @@ use crate::lifecycle::ready::Ready;
 use crate::listen::{Observer, RefusedHead};
 use crate::proxy::State;
 use crate::session::access_token::AccessTokens;
+use crate::telemetry::log::access::Request;
 use crate::telemetry::metrics::{Counter, Gauge, Metrics, Sample, table};
 use crate::upstream::ServerState;
 
@@ -68,7 +69,21 @@ impl Observer for DoorMetrics {
     }
 
     fn refused(&self, head: RefusedHead<'_>) {
-        self.state.metrics.refused_at_door(head.refusal.reason);
+        let RefusedHead { refusal, request_id, peer, took } = head;
+        self.state.metrics.refused_at_door(refusal.reason);
+        if let Some(log) = &self.state.access_log {
+            let entry = refusal.reason.entry();
+            let request = Request {
+                request_id,
+                client: peer.map(|peer| peer.ip()),
+                route: "-",
+                status: entry.status,
+                code: Some(entry.code),
+                duration: took,
+                ..Request::default()
+            };
+            log.write(&request, self.state.clock.now_milliseconds());
+        }
     }
 }
 

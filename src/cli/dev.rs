@@ -14,7 +14,7 @@ use crate::config::{self, Settings};
 use crate::lifecycle::signals::Signals;
 use crate::listen::Address;
 use crate::simulator::{Options, Simulator};
-use crate::telemetry::log;
+use crate::telemetry::log::Log;
 
 /// What `wxgate dev` runs with where no file is given.
 const CONFIGURATION: &str = include_str!("dev/gateway.toml");
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// Runs until a signal ends it.
-pub(super) async fn run(args: Args, log: log::Control) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args, log: Log) -> anyhow::Result<()> {
     let echo = echo::Echo::start().await.context("cannot start the echo service")?;
     let mut settings = match &args.config {
         Some(path) => config::load(path, &|name| std::env::var(name).ok()),

@@ -11,7 +11,7 @@ use crate::app::{self, App};
 use crate::clock::Clock;
 use crate::config::{self, Problems, Settings};
 use crate::lifecycle::signals::{Signals, Stop};
-use crate::telemetry::log;
+use crate::telemetry::log::{self, Log};
 
 /// Run the gateway.
 ///
@@ -35,6 +35,10 @@ impl Args {
         self.settings().as_ref().map_or(1, |settings| settings.server.workers)
     }
 
+    pub(super) fn log(&self) -> log::Settings {
+        self.settings().as_ref().map_or_else(|_| log::Settings::default(), |it| it.log.clone())
+    }
+
     fn settings(&self) -> &Result<Settings, Problems> {
         self.settings.get_or_init(|| config::load(&self.config, &|name| std::env::var(name).ok()))
     }
@@ -45,7 +49,7 @@ impl Args {
     clippy::print_stderr,
     reason = "problems are for whoever started the program, not for a log"
 )]
-pub(super) async fn run(args: Args, log: log::Control) -> ExitCode {
+pub(super) async fn run(args: Args, log: Log) -> ExitCode {
     let settings = match args.settings() {
         Ok(settings) => settings.clone(),
         Err(problems) => {

@@ -45,7 +45,11 @@ pub(super) fn default(debug: &str, spellings: &[(String, String)]) -> Option<Val
     match debug {
         _ if debug.contains(['{', '[', '(']) => None,
         "true" | "false" => Some((debug == "true").into()),
-        number => Some(number.parse::<u64>().map_or_else(|_| number.into(), Value::from)),
+        text => {
+            let number = text.parse::<u64>().map(Value::from);
+            let number = number.or_else(|_| text.parse::<f64>().map(Value::from));
+            Some(number.unwrap_or_else(|_| text.into()))
+        }
     }
 }
 
@@ -84,8 +88,9 @@ fn show(path: &str, value: &DeValue<'_>, asked: &Asked, environment: Environment
             items.iter().map(|item| show(path, item.get_ref(), asked, environment)).collect()
         }
         DeValue::Table(inner) => Value::Object(table(path, inner, asked, environment)),
+        DeValue::Float(float) => float.as_str().parse::<f64>().map_or(Value::Null, Value::from),
         // No key takes one.
-        DeValue::Float(_) | DeValue::Datetime(_) => Value::Null,
+        DeValue::Datetime(_) => Value::Null,
     }
 }
 

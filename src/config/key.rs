@@ -89,6 +89,10 @@ impl<'r> Key<'r> {
         self.read(|item| item.integer(least.into(), most.into()).and_then(|n| n.try_into().ok()))
     }
 
+    pub(super) fn number(self) -> Read<'r, f64> {
+        self.read(Item::number)
+    }
+
     /// A duration; zero turns something off.
     pub(super) fn duration(self) -> Read<'r, Duration> {
         self.parsed(&DURATION, quantity::duration)

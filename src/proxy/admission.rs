@@ -1,6 +1,7 @@
 //! From the head of a request to who may do what: guard, route, authenticate.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use pingora_proxy::Session;
@@ -23,7 +24,11 @@ pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<()
         session.set_keepalive(None);
     }
     let route = admitted?;
+    let begun = Instant::now();
     let authenticated = authenticate(session, ctx, &state, &route).await;
+    if route.auth != Auth::None {
+        ctx.auth_took = Some(begun.elapsed());
+    }
     ctx.route = Some(route);
     authenticated
 }

@@ -12,7 +12,7 @@ use super::login_answer::LoginUnderWay;
 use super::{Backend, State};
 use crate::lifecycle::in_flight::Guard;
 use crate::policy::route::{Action, Route};
-use crate::refusal::Reason;
+use crate::refusal::{Reason, Refusal};
 use crate::session::{Live, TokenSource};
 use crate::upstream::Lease;
 
@@ -51,7 +51,11 @@ pub struct Context {
     pub(super) upstream_took: Option<Duration>,
     /// Held for as long as a tunnel is open.
     pub(super) tunnel: Option<Guard>,
-    /// What the gateway refused it for.
+    /// How long it took to know who the caller is.
+    pub(super) auth_took: Option<Duration>,
+    /// How long the action took, from the end of the body to the answer.
+    pub(super) action_took: Option<Duration>,
+    /// What the gateway refused it for, or why its answer broke off.
     pub(super) refusal: Option<Refused>,
     pub(super) body_limit: u64,
 }
@@ -70,6 +74,12 @@ pub(super) struct Replacement {
     /// The fields that are in JSON of the gateway's own now, and no more in the query; none where the
     /// request goes on as it came.
     pub(super) taken: Option<&'static [&'static str]>,
+}
+
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
+        Self { reason: refusal.reason, wechat_errcode: refusal.wechat_errcode }
+    }
 }
 
 impl Replacement {
@@ -107,6 +117,8 @@ impl Context {
             attempt_begun: None,
             upstream_took: None,
             tunnel: None,
+            auth_took: None,
+            action_took: None,
             refusal: None,
             body_limit,
         }
@@ -118,7 +130,7 @@ impl Context {
 
     /// The route's path as the configuration has it: safe to log, and of a fixed number.
     pub(super) fn route_name(&self) -> String {
-        self.route.as_ref().map_or_else(|| "-".to_owned(), |route| route.path.to_string())
+        self.route.as_ref().map_or_else(|| "-".to_owned(), |route| route.name.clone())
     }
 
     /// The parameters of the query that are tokens, where those do not go on.

@@ -63,9 +63,8 @@ pub(super) async fn refusal(
 
 /// Tells the operator what the client is not told.
 pub(super) fn report(ctx: &mut Context, refusal: &Refusal) {
-    let Refusal { reason, wechat_errcode, .. } = *refusal;
-    ctx.refusal = Some(Refused { reason, wechat_errcode });
-    ctx.state.metrics.refused(reason);
+    ctx.refusal = Some(Refused::from(refusal));
+    ctx.state.metrics.refused(refusal.reason);
     let request_id = ctx.request_id.to_str().unwrap_or_default();
     let route = ctx.route_name();
     if refusal.reason.entry().operator {

@@ -226,10 +226,10 @@ async fn the_level_of_the_log_changes_while_the_gateway_runs() {
     assert_eq!(Wire::ask(process.address, refused).await.status, 404);
     assert_eq!(set("debug").await.status, 200);
     process.until_logged("the log level is debug now").await;
-    assert!(!process.log().contains("no_route"), "{}", process.log());
+    assert!(!process.log().contains("wxgate::proxy::respond"), "{}", process.log());
     eventually("a refusal is in the log", async || {
         Wire::ask(process.address, refused).await;
-        process.log().contains("no_route")
+        process.log().contains("wxgate::proxy::respond")
     })
     .await;
 }

@@ -17,6 +17,7 @@ mod support;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
+mod access_log;
 mod admin;
 mod cloud_run;
 mod configuration;

@@ -59,7 +59,10 @@ impl Table {
         for group in exact.values_mut().chain(of_each_prefix) {
             group.sort_by_key(|position| routes.get(*position).map(specificity));
         }
-        let numbered = |(position, route)| Arc::new(Route { position, ..route });
+        let numbered = |(position, route): (usize, Route)| {
+            let name = route.path.to_string();
+            Arc::new(Route { position, name, ..route })
+        };
         let routes = routes.into_iter().enumerate().map(numbered).collect();
         Ok(Self { routes, exact, prefixes })
     }
@@ -230,6 +233,7 @@ mod tests {
     fn route(path: &str) -> Route {
         Route {
             position: 0,
+            name: String::new(),
             path: Pattern::parse(path).unwrap(),
             host: None,
             methods: Vec::new(),

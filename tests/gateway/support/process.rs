@@ -35,20 +35,23 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts it and waits until it listens.
     pub(crate) async fn start(config: &Config) -> Self {
+        Self::writing_to(config, Stdio::piped()).await
+    }
+
+    /// The same with this for its standard output.
+    pub(crate) async fn writing_to(config: &Config, stdout: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, config.text()).unwrap();
         let mut child = command(&path, config)
             .env("RUST_LOG", "trace")
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let log = Arc::<Mutex<String>>::default();
-        let readers = vec![
-            capture(child.stdout.take().unwrap(), &log),
-            capture(child.stderr.take().unwrap(), &log),
-        ];
+        let mut readers = vec![capture(child.stderr.take().unwrap(), &log)];
+        readers.extend(child.stdout.take().map(|stdout| capture(stdout, &log)));
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let (address, admin) = (unknown, unknown);
         let mut process = Self { child, log, readers, address, admin, _folder: folder };
