@@ -39,6 +39,8 @@ pub(super) fn effective(
 
 /// A default as the file would have it; none where it is no single value.
 pub(super) fn default(debug: &str, spellings: &[(String, String)]) -> Option<Value> {
+    // The names of headers.
+    let debug = debug.trim_matches('"');
     if let Some((_, name)) = spellings.iter().find(|(known, _)| known == debug) {
         return Some(name.as_str().into());
     }
@@ -141,6 +143,7 @@ mod tests {
         let spellings = [("RoundRobin".to_owned(), "round-robin".to_owned())];
         assert_eq!(default("RoundRobin", &spellings), Some("round-robin".into()));
         assert_eq!(default("5s", &[]), Some("5s".into()));
+        assert_eq!(default("\"x-wx-openid\"", &[]), Some("x-wx-openid".into()));
         assert_eq!(default("256", &[]), Some(256.into()));
         assert_eq!(default("true", &[]), Some(true.into()));
         assert_eq!(default("Eject { failures: 5 }", &[]), None);

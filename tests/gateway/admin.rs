@@ -143,6 +143,8 @@ async fn the_configuration_is_shown_with_its_defaults_and_without_a_secret() {
         ("/upstreams/shop/keepalive", 256.into()),
         ("/session/revocation", "instant".into()),
         ("/server/h2c", true.into()),
+        ("/identity/openid", "x-wx-openid".into()),
+        ("/log/sample", 1.0.into()),
     ] {
         assert_eq!(shown.pointer(place), Some(&default), "{place}");
     }
