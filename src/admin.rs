@@ -1,19 +1,42 @@
-//! The admin listener: health, never on the data listener.
+//! The admin listener: how the gateway is and what it does, and the few things that can be changed while
+//! it runs. Never on the data listener.
+//!
+//! Reading needs no token and shows no secret and nobody's openid; everything else needs the token.
+
+mod authorization;
+mod config;
+mod health;
+mod index;
+mod level;
+mod metrics;
+mod reload;
+mod routes;
+mod sessions;
+mod upstreams;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use axum::Router;
-use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post, put};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::lifecycle::ready::Ready;
-use crate::lifecycle::reloads::{Outcome, Record, Reloads};
+use crate::lifecycle::reloads::Reloads;
+use crate::policy::route::Route;
 use crate::secret::Secret;
+use crate::session::Sessions;
+use crate::telemetry::log::Log;
+use crate::telemetry::log::access::OpenidNames;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::Upstream;
+use crate::wechat::app::App;
 
 /// The `[admin]` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +45,55 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// What a call that changes state must show.
     pub token: Option<Secret>,
+}
+
+/// What is there from the start.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    /// Whether the gateway is ready.
+    pub ready: Ready,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// How much it writes.
+    pub log: Log,
+    /// What became of its configuration, and who asks for another reload.
+    pub reloads: Reloads,
+    /// What belongs to the configuration in effect.
+    pub shown: Shown,
+}
+
+/// What is shown of the configuration in effect. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(Arc<ArcSwapOption<View>>);
+
+impl Shown {
+    /// Shows this configuration and its parts from now on.
+    pub fn show(&self, view: View) {
+        self.0.store(Some(Arc::new(view)));
+    }
+
+    fn view(&self) -> Result<Arc<View>, Failure> {
+        self.0.load_full().ok_or(Failure::Starting)
+    }
+}
+
+/// What belongs to one configuration, and is replaced with it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What a call that changes state must show.
+    pub token: Option<Secret>,
+    /// The configuration without secrets.
+    pub config: Value,
+    /// The routes, in its order.
+    pub routes: Vec<Arc<Route>>,
+    /// The upstreams, in its order.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// The apps, in its order.
+    pub apps: Vec<Arc<App>>,
+    /// Who is logged in.
+    pub sessions: Arc<Sessions>,
+    /// What openids are called in the log.
+    pub openid_names: OpenidNames,
 }
 
 /// The admin listener while it runs; it ends when this is dropped.
@@ -33,15 +105,11 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Listens and serves.
-    pub async fn start(
-        settings: &Settings,
-        ready: Ready,
-        reloads: Reloads,
-    ) -> std::io::Result<Self> {
+    /// Listens and serves. Until there is something to show it answers for health and metrics.
+    pub async fn start(settings: &Settings, parts: Parts) -> std::io::Result<Self> {
         let listener = TcpListener::bind(settings.listen).await?;
         let address = listener.local_addr()?;
-        let routes = router(Health { ready, reloads });
+        let routes = router(parts);
         let serving = tokio::spawn(async move {
             // It ends with the task; accept errors are retried inside.
             let _ = axum::serve(listener, routes).await;
@@ -56,49 +124,54 @@ impl Drop for Admin {
     }
 }
 
-/// What the health paths look at.
-#[derive(Clone)]
-struct Health {
-    ready: Ready,
-    reloads: Reloads,
+/// Why a call came to nothing. The texts are for people; a program goes by the status.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}")]
+    NotFound(String),
+    #[error("the gateway is starting")]
+    Starting,
+    #[error(transparent)]
+    Store(#[from] crate::session::store::Unavailable),
 }
 
-fn router(health: Health) -> Router {
-    Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz))
-        .with_state(health)
-}
-
-/// 200 where requests are welcome; else 503 with the parts that are in the way and why. With
-/// `?verbose` also which configuration is in effect: one in the file that does not work is no reason
-/// not to be ready.
-async fn readyz(State(health): State<Health>, RawQuery(query): RawQuery) -> Response {
-    let blocked = health.ready.blocked();
-    let status = match blocked.is_empty() {
-        true => StatusCode::OK,
-        false => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let is_verbose = query.is_some_and(|query| query.split('&').any(|it| it == "verbose"));
-    let answer = match is_verbose {
-        false => json!({ "ready": blocked.is_empty(), "blocked": blocked }),
-        true => json!({
-            "ready": blocked.is_empty(),
-            "blocked": blocked,
-            "configuration": configuration(&health.reloads.record()),
-        }),
-    };
-    (status, Json(answer)).into_response()
-}
-
-fn configuration(record: &Record) -> Value {
-    let last = record.last.as_ref().map(|reload| {
-        let (outcome, detail) = match &reload.outcome {
-            Outcome::Applied(changes) => ("applied", changes.as_str()),
-            Outcome::Unchanged => ("unchanged", ""),
-            Outcome::Failed(reason) => ("failed", reason.as_str()),
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Starting | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
-        json!({ "at": reload.at, "outcome": outcome, "detail": detail, "needs_restart": reload.needs_restart })
-    });
-    json!({ "generation": record.generation, "applied": record.applied, "failed": record.failed, "last": last })
+        refusal(status, &self.to_string())
+    }
+}
+
+type Answer = Result<Json<Value>, Failure>;
+
+fn refusal(status: StatusCode, what: &str) -> Response {
+    (status, Json(json!({ "error": what }))).into_response()
+}
+
+fn router(parts: Parts) -> Router {
+    let drain = post(upstreams::drain).delete(upstreams::undrain);
+    let changing = Router::new()
+        .route("/sessions", get(sessions::list).delete(sessions::end_all))
+        .route("/sessions/{sid}", axum::routing::delete(sessions::end))
+        .route("/upstreams/{name}/servers/{address}/drain", drain)
+        .route("/log-level", put(level::set))
+        .route("/reload", post(reload::reload));
+    let check = middleware::from_fn_with_state(parts.clone(), authorization::check);
+    Router::new()
+        .route("/", get(index::index))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/config", get(config::config))
+        .route("/routes", get(routes::routes))
+        .route("/upstreams", get(upstreams::upstreams))
+        .route("/version", get(index::version))
+        .merge(changing.route_layer(check))
+        .with_state(parts)
 }

@@ -3,6 +3,7 @@
 mod changes;
 mod configuration;
 mod follow;
+mod metrics;
 mod snapshot;
 
 use std::net::SocketAddr;
@@ -15,8 +16,9 @@ use tracing::{info, warn};
 
 pub use self::configuration::Configuration;
 pub use self::follow::{Source, follow};
+use self::metrics::DoorMetrics;
 use self::snapshot::Lasting;
-use crate::admin::Admin;
+use crate::admin::{Admin, Parts, Shown};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::lifecycle::in_flight::InFlight;
@@ -27,6 +29,8 @@ use crate::listen::{self, Address, Listening, Shared};
 use crate::proxy::Gateway;
 use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
+use crate::telemetry::log::Log;
+use crate::telemetry::metrics::Metrics;
 
 /// For requests that were cut off to come to their end.
 const CUT_OFF: Duration = Duration::from_millis(500);
@@ -38,6 +42,8 @@ pub struct App {
     pub addresses: Vec<Address>,
     /// Where the admin listener is.
     pub admin_address: SocketAddr,
+    /// What is counted of it.
+    pub metrics: Metrics,
     listening: Listening,
     /// Serves until the end, so that `/livez` and `/readyz` answer while requests end.
     _admin: Admin,
@@ -59,39 +65,72 @@ pub enum Ended {
 /// Builds the gateway and starts it. Everything that can be wrong with the settings is said by now;
 /// what fails here is the machine: an address in use, no memory.
 pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
+    build_with(settings, clock, Log::default()).await
+}
+
+/// The same for a process whose log can be changed.
+pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::Result<App> {
     install_crypto_providers();
-    let ready = Ready::default();
+    let (metrics, shown, started) = (Metrics::default(), Shown::default(), clock.now());
+    let (ready, reloads) = (Ready::default(), Reloads::default());
     let starting = ready.block("gateway", "starting");
-    let reloads = Reloads::default();
-    let admin = Admin::start(&settings.admin, ready.clone(), reloads.clone());
-    let admin = admin.await.map_err(|error| {
+    log.count_in(&metrics);
+    let parts = Parts {
+        ready: ready.clone(),
+        metrics: metrics.clone(),
+        log: log.clone(),
+        reloads: reloads.clone(),
+        shown: shown.clone(),
+    };
+    let admin = Admin::start(&settings.admin, parts).await.map_err(|error| {
         anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
     })?;
     let (stopping, requests) = (Stopping::default(), InFlight::default());
-    let (server, connections) = (settings.server.clone(), upstream_connections(&settings));
-    let lasting = Lasting { clock, stopping: stopping.clone(), upstream_connections: connections };
-    let configuration = Configuration::start(settings, lasting, reloads).await?;
+    let (server, upstream_connections) = (settings.server.clone(), upstream_connections(&settings));
+    let lasting = Lasting {
+        clock,
+        stopping: stopping.clone(),
+        upstream_connections,
+        metrics: metrics.clone(),
+        log,
+        tunnels: InFlight::default(),
+        shown,
+    };
+    let configuration = Configuration::start(settings, lasting, reloads.clone()).await?;
+    let configuration = Arc::new(configuration);
+    metrics::sample_configuration(&metrics, &configuration);
     store_watch::start(configuration.state.load().sessions.store(), &ready);
 
     let gateway = Gateway::new(configuration.state.clone());
-    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(connections)), gateway));
+    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(upstream_connections)), gateway));
     let shared = Shared {
         limits: configuration.limits.clone(),
         trusted_proxies: configuration.trusted_proxies.clone(),
         stopping: stopping.clone(),
         requests: requests.clone(),
+        connections: InFlight::default(),
+        observer: Arc::new(DoorMetrics::new(&metrics, configuration.state.clone())),
     };
+    let whole = metrics::Whole {
+        ready: ready.clone(),
+        reloads,
+        requests: requests.clone(),
+        connections: shared.connections.clone(),
+        started,
+    };
+    whole.sample(&metrics);
     let listening = listen::listen(&server, &shared, handler)?;
     drop(starting);
     Ok(App {
         addresses: listening.addresses.clone(),
         admin_address: admin.address,
+        metrics,
         listening,
         _admin: admin,
         ready,
         stopping,
         requests,
-        configuration: Arc::new(configuration),
+        configuration,
     })
 }
 

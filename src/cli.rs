@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::telemetry::log::{self, Log};
 use exit::{Exit, Failure};
 
 /// The gateway that lets any backend serve WeChat Mini Programs.
@@ -62,10 +63,10 @@ impl Arguments {
     }
 
     /// Carries the command out on the current runtime.
-    pub async fn run(self) -> ExitCode {
+    pub async fn run(self, log: Log) -> ExitCode {
         let result = match self.command {
-            Command::Run(args) => run::run(*args).await,
-            Command::Dev(args) => dev::run(args).await,
+            Command::Run(args) => run::run(*args, log).await,
+            Command::Dev(args) => dev::run(args, log).await,
             Command::Simulate(args) => {
                 simulate::run(args).await.map(|()| Exit::Done).map_err(Failure::from)
             }
@@ -81,6 +82,14 @@ impl Arguments {
         match result {
             Ok(exit) => exit.into(),
             Err(failure) => failed(&failure),
+        }
+    }
+
+    /// How the log is to be; where the configuration is wrong, as where it says nothing.
+    pub fn log(&self) -> log::Settings {
+        match &self.command {
+            Command::Run(args) => args.log(),
+            _ => log::Settings::default(),
         }
     }
 

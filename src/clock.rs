@@ -44,6 +44,13 @@ impl Clock {
         now + self.moved()
     }
 
+    /// Milliseconds since 1970, for the log.
+    pub fn now_milliseconds(&self) -> u64 {
+        #[allow(clippy::disallowed_methods, reason = "here is where the time is read")]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        u64::try_from(now).unwrap_or(u64::MAX) + 1_000 * self.moved()
+    }
+
     /// Milliseconds since the first one who asked: for spans of time, which setting the system's
     /// time does not change.
     pub fn elapsed(&self) -> u64 {

@@ -7,10 +7,12 @@
 
 mod admin;
 mod apps;
+mod effective;
 mod files;
 mod identity;
 mod key;
 mod limits;
+mod log;
 mod problem;
 mod quantity;
 mod rate;
@@ -39,6 +41,7 @@ use crate::identity::Settings as Identity;
 use crate::policy::limits::Limits;
 use crate::policy::route::Route;
 use crate::session::{Settings as Session, store::Settings as Store};
+use crate::telemetry::log::Settings as Log;
 use crate::upstream::Settings as Upstream;
 use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
@@ -56,12 +59,14 @@ use section::Section;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Everything that `gateway.toml` says, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// `[server]`.
     pub server: listen::Settings,
     /// `[admin]`.
     pub admin: admin_listener::Settings,
+    /// `[log]`.
+    pub log: Log,
     /// `[apps.*]`; never empty.
     pub apps: Vec<App>,
     /// `[wechat]`.
@@ -82,6 +87,8 @@ pub struct Settings {
     pub routes: Vec<Route>,
     /// The files that secrets were read from.
     pub files: Vec<PathBuf>,
+    /// All of it as the file has it, with defaults and without secrets.
+    pub effective: serde_json::Value,
     /// What works, but is hardly meant.
     pub warnings: Problems,
 }
@@ -151,11 +158,14 @@ fn reading(name: &str, reader: Reader<'_>) -> Reading {
         Err(problems) => return Reading::of(problems),
     };
     let settings = Section::read(&reader, "", Place::default(), &document, settings);
+    let environment = reader.environment;
     let found = reader.into_found();
     let files = NamedFiles(found.files.clone());
     let problems = Problems { files, ..Problems::new(name, found.problems) };
     let warnings = Problems::new(name, found.warnings);
-    let settings = Settings { files: found.files, warnings: warnings.clone(), ..settings };
+    let effective = effective::effective(&document, &found.asked, environment);
+    let settings =
+        Settings { files: found.files, effective, warnings: warnings.clone(), ..settings };
     Reading { settings: problems.list.is_empty().then_some(settings), problems, warnings }
 }
 
@@ -181,6 +191,7 @@ fn every_key() -> Vec<Node> {
 fn settings(file: &mut Section<'_>) -> Settings {
     let server = file.table("server", server::read);
     let admin = file.table("admin", |table| admin::read(table, &server));
+    let log = file.table("log", log::read);
     let apps = apps::read(file);
     let wechat = file.table("wechat", wechat::read);
     let (store, redis) = file.table("store", store::read);
@@ -192,6 +203,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
     Settings {
         server,
         admin,
+        log,
         apps: apps.values,
         wechat,
         store,
@@ -202,6 +214,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
         limits,
         routes,
         files: Vec::new(),
+        effective: serde_json::Value::Null,
         warnings: Problems::default(),
     }
 }

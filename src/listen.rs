@@ -7,6 +7,7 @@ mod entrance;
 mod frames;
 pub mod head;
 mod http2;
+mod observer;
 mod per_address;
 mod proxy_protocol;
 mod sockets;
@@ -24,6 +25,7 @@ use crate::identity::trace_context::Traces;
 
 pub use connection::closer_of;
 pub use head::check_whole;
+pub use observer::{Observer, RefusedHead};
 pub use sockets::{Listening, NotListening, Shared, listen};
 pub use tls::{Part, Tls, Unusable};
 

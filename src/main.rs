@@ -14,13 +14,15 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(ended) => return ended,
     };
-    log::start();
+    let log = log::start(&arguments.log());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let workers @ 1.. = arguments.workers() {
         runtime.worker_threads(workers);
     }
-    match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(arguments.run()),
+    let code = match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(arguments.run(log.clone())),
         Err(error) => cli::failed(&error.into()),
-    }
+    };
+    log.finish();
+    code
 }

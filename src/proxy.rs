@@ -1,5 +1,6 @@
 //! The pingora adapter: one short method for each hook, and no decisions of its own.
 
+mod access_line;
 mod action_body;
 mod admission;
 mod answer_framing;
@@ -14,6 +15,7 @@ mod endless;
 pub mod explain;
 mod failure;
 mod login_answer;
+mod metrics;
 mod outgoing;
 mod peer;
 mod rate;
@@ -36,13 +38,15 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use tracing::debug;
 
 pub use backend::Backend;
 pub use context::Context;
+pub use metrics::RequestMetrics;
 pub use state::State;
 
 use self::admission::Admitted;
+use self::context::Refused;
+use self::metrics::Ended;
 use crate::policy::route::Action;
 
 /// The data plane's handler of requests.
@@ -144,12 +148,14 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
     ) -> Result<()> {
         ctx.upstream_status = Some(response.status);
+        attempt::answered(ctx, response.status);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             if !tunnel::is_asked_for(session.req_header().as_ref()) {
                 return Err(failure::refused(failure::unasked_tunnel(ctx)));
             }
             session.set_read_timeout(None);
             session.set_write_timeout(None);
+            ctx.tunnel = Some(ctx.state.tunnels.enter());
         }
         answer_framing::check(response)
             .map_err(|fault| failure::refused(failure::bad_answer(fault, ctx)))?;
@@ -216,7 +222,10 @@ impl ProxyHttp for Gateway {
                 }
             }
             // Half an answer went out: closing is the only way to say that it is half of one.
-            _ => 0,
+            refusal => {
+                ctx.refusal = ctx.refusal.or_else(|| refusal.as_ref().map(Refused::from));
+                0
+            }
         };
         FailToProxy { error_code, can_reuse_downstream: false }
     }
@@ -226,15 +235,18 @@ impl ProxyHttp for Gateway {
             attempt::ended(ctx);
         }
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        let request_id = ctx.request_id.to_str().unwrap_or_default();
-        debug!(
+        let ended = Ended {
+            route: ctx.route.as_ref().map(|route| route.position),
+            method: &session.req_header().method,
             status,
-            request_id,
-            route = %ctx.route_name(),
-            method = %session.req_header().method,
-            error = error.map(|error| error.etype().as_str()),
-            "request"
-        );
+            took: ctx.begun.elapsed(),
+            request_bytes: session.body_bytes_read() as u64,
+            response_bytes: session.body_bytes_sent() as u64,
+        };
+        ctx.state.metrics.ended(ended);
+        if let Some(log) = &ctx.state.access_log {
+            access_line::write(log, session, ctx, &ended);
+        }
     }
 
     /// pingora's lines hold the request target, and with it codes and tokens; ours are written instead.

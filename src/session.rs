@@ -5,6 +5,7 @@ pub mod bearer;
 mod caller;
 pub mod key_ring;
 pub mod memory;
+mod metrics;
 mod near_cache;
 pub mod record;
 pub mod seal;
@@ -14,6 +15,7 @@ pub mod store_watch;
 pub mod token;
 
 pub use caller::Caller;
+pub use metrics::{AccessTokenMetrics, EndReason, SessionMetrics};
 pub use near_cache::Live;
 pub use sessions::{Attached, NotAuthenticated, Sessions};
 

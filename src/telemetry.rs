@@ -1,4 +1,5 @@
 //! What the operator sees of the gateway.
 
 pub mod log;
+pub mod metrics;
 pub mod seldom;

@@ -165,6 +165,7 @@ fn each_framework_stays_in_its_own_room() {
         ("pingora_proxy::", ["app", "proxy"].as_slice()),
         ("pingora_core::", &["app", "listen", "proxy", "telemetry"]),
         ("axum::", &["admin", "cli", "simulator"]),
+        ("prometheus_client::", &["telemetry"]),
         ("reqwest::", &["upstream", "wechat"]),
         ("jsonwebtoken::", &["session"]),
         ("toml::", &["config"]),

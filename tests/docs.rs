@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use wxgate::config;
 use wxgate::refusal::{Reason, TABLE};
+use wxgate::telemetry::metrics::METRICS;
 use wxgate::wechat::errcode::{self, Api};
 
 const README: &str = include_str!("../README.md");
@@ -23,10 +24,12 @@ const README_ZH: &str = include_str!("../README.zh-CN.md");
 const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const CONTRIBUTING: &str = include_str!("../CONTRIBUTING.md");
 const OPERATIONS: &str = include_str!("../docs/operations.md");
+const METRICS_PAGE: &str = include_str!("../docs/metrics.md");
+const LOGS: &str = include_str!("../docs/logs.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 12] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
@@ -36,6 +39,9 @@ const PAGES: [(&str, &str); 9] = [
     ("docs/configuration.md", include_str!("../docs/configuration.md")),
     ("docs/operations.md", OPERATIONS),
     ("docs/security.md", include_str!("../docs/security.md")),
+    ("docs/metrics.md", METRICS_PAGE),
+    ("docs/logs.md", LOGS),
+    ("docs/admin.md", include_str!("../docs/admin.md")),
 ];
 
 /// The contents of the fenced blocks of one language.
@@ -118,6 +124,29 @@ fn every_errcode_is_documented() {
 }
 
 #[test]
+fn every_metric_is_documented_as_it_is() {
+    let rows = rows(section(METRICS_PAGE, "All of them"));
+    let rows: Vec<_> = rows.into_iter().skip(2).take(METRICS.len()).collect();
+    let told = METRICS.iter().map(|metric| {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        vec![metric.name.to_owned(), kind, metric.labels.join(", "), metric.help.to_owned()]
+    });
+    assert_eq!(rows, told.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_field_of_the_access_log_is_documented_in_its_order() {
+    let rows = rows(section(LOGS, "The line of a request"));
+    let told: Vec<_> = rows.iter().skip(2).map(|row| row[0].as_str()).collect();
+    assert_eq!(told, wxgate::telemetry::log::access::FIELDS);
+    let example: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(blocks(LOGS, "json")[0]).unwrap();
+    let known = wxgate::telemetry::log::access::FIELDS.into_iter();
+    let expected: Vec<_> = known.filter(|field| example.contains_key(*field)).collect();
+    assert_eq!(example.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn every_dependency_has_its_reason() {
     let table = MANIFEST.split("[dependencies]").nth(1).unwrap().split("[lints.rust]").next();
     let names = table.unwrap().lines().filter_map(|line| line.split_once(" = "));
@@ -136,7 +165,8 @@ fn every_configuration_loads() {
     let environment = |_: &str| Some("0123456789abcdef0123456789abcdef".to_owned());
     let whole = blocks(README, "toml")[0];
     let mut checked = 0;
-    for block in [README, README_ZH, OPERATIONS].iter().flat_map(|page| blocks(page, "toml")) {
+    for block in [README, README_ZH, OPERATIONS, LOGS].iter().flat_map(|page| blocks(page, "toml"))
+    {
         // A part is put behind a whole one.
         let text =
             if block.contains("[apps.") { block.to_owned() } else { format!("{whole}\n{block}") };

@@ -195,7 +195,7 @@ impl Parts {
                 let _ = self.store.remove(&key, UNDER_WAY).await;
                 return Err(refusal);
             }
-            let exchanged = self.client.code2session(app, code).await;
+            let exchanged = self.client.of(app).code2session(app, code).await;
             let outcome = match exchanged {
                 Ok(login) => self.admit(app, &login).await,
                 Err(Failed { refusal, sent: false }) => {
@@ -278,7 +278,7 @@ impl Parts {
             return Ok(());
         }
         let call = |token: Secret| async move {
-            self.client.reset_user_session_key(&token, &user.openid, key).await
+            self.client.of(app).reset_user_session_key(&token, &user.openid, key).await
         };
         let reset = self.tokens.call_with_token(app, call);
         match tokio::time::timeout(RESET_WITHIN, reset).await {

@@ -57,7 +57,7 @@ impl KeyChecks {
             return;
         }
         let call = |token: Secret| async move {
-            self.client.check_session(&token, &user.openid, &key.key).await
+            self.client.of(app).check_session(&token, &user.openid, &key.key).await
         };
         match self.tokens.call_with_token(app, call).await {
             Ok(true) => {}

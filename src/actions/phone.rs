@@ -70,8 +70,9 @@ impl Phones {
         code: &str,
     ) -> Result<PhoneInfo, Refusal> {
         let (code, openid) = (&Secret::new(code), &session.user.openid);
-        let call =
-            |token: Secret| async move { self.client.get_phone_number(&token, code, openid).await };
+        let call = |token: Secret| async move {
+            self.client.of(app).get_phone_number(&token, code, openid).await
+        };
         let answer = self.tokens.call_with_token(app, call).await?;
         PhoneInfo::parse(answer.get())
             .map_err(|_| unusable(Api::GetPhoneNumber, "a phone_info without a phone number"))

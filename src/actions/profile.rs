@@ -110,7 +110,7 @@ impl Profiles {
         let Some(pattern) = &rules.avatar_url else { return Ok(None) };
         let url = &pattern.replace("{name}", &utf8_percent_encode(name, UNRESERVED).to_string());
         let call = |token: Secret| async move {
-            self.client.media_check_async(&token, &user.openid, Scene::Profile, url).await
+            self.client.of(app).media_check_async(&token, &user.openid, Scene::Profile, url).await
         };
         self.tokens.call_with_token(app, call).await.map(Some)
     }
@@ -122,13 +122,14 @@ impl Profiles {
         app: &Arc<App>,
     ) -> Result<Suggest, Refusal> {
         let text = Text { openid: &user.openid, scene: Scene::Profile, content };
-        let call = |token: Secret| async move { self.client.msg_sec_check(&token, &text).await };
+        let call =
+            |token: Secret| async move { self.client.of(app).msg_sec_check(&token, &text).await };
         self.tokens.call_with_token(app, call).await
     }
 
     async fn check_avatar(&self, avatar: &Avatar, app: &Arc<App>) -> Result<Suggest, Refusal> {
         let call = |token: Secret| async move {
-            self.client.img_sec_check(&token, avatar.bytes.clone(), avatar.image_type).await
+            self.client.of(app).img_sec_check(&token, avatar.bytes.clone(), avatar.image_type).await
         };
         self.tokens.call_with_token(app, call).await
     }

@@ -13,6 +13,7 @@ use crate::identity::forwarded::TrustedProxies;
 use crate::lifecycle::reloads::{Outcome, Reload, Reloads};
 use crate::policy::limits::Limits;
 use crate::proxy::State;
+use crate::session::access_token::AccessTokens;
 use crate::session::store::EncryptionKey;
 use crate::session::token::SigningKey;
 
@@ -62,6 +63,7 @@ impl Configuration {
         let keys = OwnKeys { signing, encryption };
         keys.fill_in(&mut settings);
         let first = Snapshot::first(settings, &lasting).await?;
+        lasting.shown.show(first.view());
         let state = Arc::new(ArcSwap::new(first.state.clone()));
         let limits = Arc::new(ArcSwap::from_pointee(first.settings.limits.clone()));
         let trusted_proxies = Arc::new(ArcSwap::from_pointee(first.state.trusted_proxies.clone()));
@@ -80,6 +82,12 @@ impl Configuration {
     /// What is in effect now.
     pub fn settings(&self) -> Settings {
         self.current.load().settings.clone()
+    }
+
+    /// What serves requests now, and its access_tokens.
+    pub(super) fn parts(&self) -> (Arc<State>, Arc<AccessTokens>) {
+        let current = self.current.load();
+        (current.state.clone(), current.tokens.clone())
     }
 
     /// The record of reloads.
@@ -153,6 +161,7 @@ impl Configuration {
         self.limits.store(Arc::new(next.settings.limits.clone()));
         self.trusted_proxies.store(Arc::new(next.state.trusted_proxies.clone()));
         self.state.store(next.state.clone());
+        self.lasting.shown.show(next.view());
         self.current.store(Arc::new(next));
         warnings.list.iter().for_each(|warning| {
             warn!("{}:{}:{}: {warning}", warnings.file, warning.line, warning.column);

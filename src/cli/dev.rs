@@ -16,6 +16,7 @@ use crate::config::{self, Settings};
 use crate::lifecycle::signals::{Hangup, Signals};
 use crate::listen::Address;
 use crate::simulator::{Options, Simulator};
+use crate::telemetry::log::Log;
 
 /// What `wxgate dev` runs with where no file is given.
 const CONFIGURATION: &str = include_str!("dev/gateway.toml");
@@ -54,7 +55,7 @@ pub struct Args {
 }
 
 /// Runs until a signal ends it.
-pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
+pub(super) async fn run(args: Args, log: Log) -> Result<Exit, Failure> {
     let echo = echo::Echo::start().await.context("cannot start the echo service")?;
     let mut settings = match &args.config {
         Some(path) => read(path),
@@ -76,7 +77,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
 
     let signals = Signals::catch().context("cannot watch signals")?;
     let hangup = Hangup::catch().context("cannot watch signals")?;
-    let app = app::build(settings, clock).await?;
+    let app = app::build_with(settings, clock, log).await?;
     introduce(&app, &simulator, args.config.is_none());
     let following = args
         .config

@@ -11,6 +11,7 @@ use crate::app::{self, App, Source, follow};
 use crate::clock::Clock;
 use crate::config::{self, Problems, Settings};
 use crate::lifecycle::signals::{Hangup, Signals, Stop};
+use crate::telemetry::log::{self, Log};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,6 +46,10 @@ impl Args {
         self.settings().as_ref().map_or(1, |settings| settings.server.workers)
     }
 
+    pub(super) fn log(&self) -> log::Settings {
+        self.settings().as_ref().map_or_else(|_| log::Settings::default(), |it| it.log.clone())
+    }
+
     fn settings(&self) -> &Result<Settings, Problems> {
         self.settings.get_or_init(|| read(&self.config))
     }
@@ -68,7 +73,7 @@ pub(super) fn read(file: &Path) -> Result<Settings, Problems> {
     clippy::print_stderr,
     reason = "problems are for whoever started the program, not for a log"
 )]
-pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
+pub(super) async fn run(args: Args, log: Log) -> Result<Exit, Failure> {
     let settings = match args.settings() {
         Ok(settings) => settings.clone(),
         Err(problems) => {
@@ -80,7 +85,7 @@ pub(super) async fn run(args: Args) -> Result<Exit, Failure> {
         eprintln!("{}", settings.warnings);
     }
     let signals = Signals::catch().and_then(|signals| Ok((signals, Hangup::catch()?)));
-    let app = app::build(settings, Clock::system()).await?;
+    let app = app::build_with(settings, Clock::system(), log).await?;
     let (signals, hangup) = signals.context("cannot watch signals")?;
     let following = tokio::spawn(follow(app.configuration().clone(), source(args.config), hangup));
     serve(app, signals).await;

@@ -1,5 +1,6 @@
 //! A key of a section, and what was read from it.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -30,6 +31,8 @@ pub(super) struct Read<'r, T> {
     key: Key<'r>,
     label: Option<Label<'r>>,
     value: Option<T>,
+    /// How defaults are spelled in the file, by their `Debug`.
+    spellings: Vec<(String, String)>,
 }
 
 impl<'r> Key<'r> {
@@ -69,19 +72,22 @@ impl<'r> Key<'r> {
     }
 
     /// One of a few words, with what they stand for.
-    pub(super) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Read<'r, T> {
+    pub(super) fn choice<T: Copy + Debug>(self, choices: &[(&str, T)]) -> Read<'r, T> {
         if self.reader.recording.is_some() {
             let names = choices.iter().map(|(name, _)| (*name).to_owned()).collect();
             return self.noted(Kind::Choice(names));
         }
-        self.parsed(&TEXT, |text| {
+        let spelling = |(name, choice): &(&str, T)| (format!("{choice:?}"), (*name).to_owned());
+        let spellings = choices.iter().map(spelling).collect();
+        let read = self.parsed(&TEXT, |text| {
             let choice = choices.iter().find(|(name, _)| *name == text);
             choice.map(|(_, choice)| *choice).ok_or_else(|| {
                 let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
                 let help = nearest_of(text, &names).unwrap_or_default();
                 Complaint::new("is none of the values").help(help)
             })
-        })
+        });
+        Read { spellings, ..read }
     }
 
     pub(super) fn boolean(self) -> Read<'r, bool> {
@@ -96,6 +102,13 @@ impl<'r> Key<'r> {
             return self.noted(Kind::Integer { least: least.into(), most: most.into() });
         }
         self.read(|item| item.integer(least.into(), most.into()).and_then(|n| n.try_into().ok()))
+    }
+
+    pub(super) fn number(self) -> Read<'r, f64> {
+        if self.reader.recording.is_some() {
+            return self.noted(Kind::Number);
+        }
+        self.read(Item::number)
     }
 
     /// A duration; zero turns something off.
@@ -174,7 +187,7 @@ impl<'r> Key<'r> {
         }
         let value = self.item.as_ref().and_then(read);
         let label = self.item.as_ref().map(Item::label);
-        Read { key: self, label, value }
+        Read { key: self, label, value, spellings: Vec::new() }
     }
 
     pub(super) fn is_given(&self) -> bool {
@@ -220,7 +233,7 @@ impl<'r> Key<'r> {
     }
 
     fn not_given<T>(self) -> Read<'r, T> {
-        Read { key: self, label: None, value: None }
+        Read { key: self, label: None, value: None, spellings: Vec::new() }
     }
 
     /// Warns of a secret that stands in the file itself, where everybody can read that.
@@ -254,7 +267,13 @@ impl<'r, T> Read<'r, T> {
     }
 
     /// The value, or what holds where the key is not given.
-    pub(super) fn or(self, default: T) -> T {
+    pub(super) fn or(self, default: T) -> T
+    where
+        T: Debug,
+    {
+        if !self.is_given() {
+            self.key.reader.defaults(&self.key.path, &format!("{default:?}"), &self.spellings);
+        }
         self.value.unwrap_or(default)
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use super::Environment;
+use super::effective::{self, Asked};
 use super::problem::{Complaint, Problem};
 use super::recording::{Node, Phantoms, Recording};
 
@@ -32,6 +33,7 @@ pub(super) struct Found {
     pub(super) warnings: Vec<Problem>,
     /// The files that secrets are to be read from.
     pub(super) files: Vec<PathBuf>,
+    pub(super) asked: Asked,
 }
 
 impl<'a> Reader<'a> {
@@ -76,6 +78,18 @@ impl<'a> Reader<'a> {
     /// Remembers a file that a secret is to be read from, there or not.
     pub(super) fn belongs(&self, file: PathBuf) {
         self.found.borrow_mut().files.push(file);
+    }
+
+    /// Remembers that the value at this path is a secret.
+    pub(super) fn hides(&self, path: String) {
+        self.found.borrow_mut().asked.secrets.insert(path);
+    }
+
+    /// Remembers the default of a key that is not given.
+    pub(super) fn defaults(&self, path: &str, debug: &str, spellings: &[(String, String)]) {
+        if let Some(default) = effective::default(debug, spellings) {
+            self.found.borrow_mut().asked.defaults.insert(path.to_owned(), default);
+        }
     }
 
     pub(super) fn into_found(self) -> Found {

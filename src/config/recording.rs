@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Boolean,
     Choice(Vec<String>),
     Integer { least: u64, most: u64 },
+    Number,
     Table,
     Text { noun: &'static str, help: &'static str },
 }

@@ -114,6 +114,9 @@ impl<'r> Section<'r> {
         self.reader.note(&path, |_| {});
         let entry = self.table.get_key_value(name);
         let place = entry.map_or(self.place, |(key, _)| key.span().into());
+        if secret {
+            self.reader.hides(path.clone());
+        }
         let item = entry.map(|(_, value)| Item::new(self.reader, path.clone(), secret, value));
         Key::new(self.reader, path, self.title(), place, item)
     }

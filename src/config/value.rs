@@ -27,6 +27,7 @@ impl Form {
 pub(super) const BOOLEAN: Form = Form { noun: "boolean", help: "write true or false" };
 pub(super) const INTEGER: Form =
     Form { noun: "whole number", help: "write a number without quotes" };
+pub(super) const NUMBER: Form = Form { noun: "number", help: "write one as 0.1" };
 pub(super) const LIST: Form =
     Form { noun: "list", help: r#"write it in brackets: ["…", "…"]"# };
 pub(super) const TABLE: Form = Form { noun: "table", help: "write it in braces: { key = … }" };
@@ -89,6 +90,16 @@ impl<'r> Item<'r> {
         let number = number.and_then(|number| u64::try_from(number).ok()).filter(in_range);
         let range = || Complaint::new(format!("is not from {least} to {most}"));
         self.or_complain(number.ok_or_else(range))
+    }
+
+    /// With a point in it or without.
+    pub(super) fn number(&self) -> Option<f64> {
+        let digits = match self.value.get_ref() {
+            DeValue::Float(float) => float.as_str(),
+            DeValue::Integer(integer) => integer.as_str(),
+            _ => return self.other_type(&NUMBER),
+        };
+        self.or_complain(digits.parse().map_err(|_| NUMBER.missed()))
     }
 
     pub(super) fn boolean(&self) -> Option<bool> {

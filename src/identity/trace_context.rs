@@ -89,6 +89,11 @@ impl TraceContext {
         Self { span_id: random(), ..self }
     }
 
+    /// The trace as it is written: 32 hexadecimal digits.
+    pub fn trace_id_text(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.trace_id))
+    }
+
     /// The `traceparent` of it.
     pub fn header(&self) -> HeaderValue {
         let flags = if self.sampled { SAMPLED } else { 0 };

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The parts that are known, with what is in the way of each.
+type Parts = BTreeMap<&'static str, Option<String>>;
+
 /// What is not ready yet, or not any more.
 #[derive(Clone, Debug, Default)]
-pub struct Ready(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Ready(Arc<Mutex<Parts>>);
 
 /// Blocks readiness for one part until it is dropped.
 #[derive(Debug)]
@@ -18,28 +21,39 @@ impl Ready {
     /// Blocks readiness for this part, for this reason.
     #[must_use = "readiness is blocked until this is dropped"]
     pub fn block(&self, part: &'static str, reason: impl Into<String>) -> BlockReady {
-        self.open().insert(part, reason.into());
+        self.open().insert(part, Some(reason.into()));
         BlockReady { ready: self.clone(), part }
     }
 
     /// Blocks readiness for this part until the process ends.
     pub fn block_for_good(&self, part: &'static str, reason: impl Into<String>) {
-        self.open().insert(part, reason.into());
+        self.open().insert(part, Some(reason.into()));
+    }
+
+    /// Names a part that is well as long as nobody blocks it.
+    pub fn name(&self, part: &'static str) {
+        self.open().entry(part).or_default();
     }
 
     /// The parts that block readiness, with their reasons.
     pub fn blocked(&self) -> BTreeMap<&'static str, String> {
+        let parts = self.parts().into_iter();
+        parts.filter_map(|(part, reason)| Some((part, reason?))).collect()
+    }
+
+    /// All parts that are known, with what is in the way of each.
+    pub fn parts(&self) -> BTreeMap<&'static str, Option<String>> {
         self.open().clone()
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+    fn open(&self) -> MutexGuard<'_, Parts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for BlockReady {
     fn drop(&mut self) {
-        self.ready.open().remove(self.part);
+        self.ready.open().insert(self.part, None);
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Record {
     pub applied: u64,
     /// Reloads that failed, so that the configuration before stayed in effect.
     pub failed: u64,
+    /// When one last took effect, in seconds since 1970; none since the start.
+    pub applied_at: Option<u64>,
     /// The last reload; none since the start.
     pub last: Option<Reload>,
 }
@@ -53,7 +55,7 @@ pub enum Outcome {
 
 impl Default for Record {
     fn default() -> Self {
-        Self { generation: 1, applied: 0, failed: 0, last: None }
+        Self { generation: 1, applied: 0, failed: 0, applied_at: None, last: None }
     }
 }
 
@@ -83,6 +85,9 @@ impl Reloads {
                 }
                 Outcome::Unchanged => record.applied += 1,
                 Outcome::Failed(_) => record.failed += 1,
+            }
+            if !matches!(reload.outcome, Outcome::Failed(_)) {
+                record.applied_at = Some(reload.at);
             }
             record.last = Some(reload);
         });

@@ -5,6 +5,7 @@
 //! where the deadline of a head, the strict reading of it and the cap on connections are.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -17,14 +18,15 @@ use tokio::sync::watch;
 use tracing::debug;
 
 use super::chunks::Chunks;
+use super::connection::peer_of;
 use super::entrance::Entrance;
 use super::head::{self, Beginning};
 use super::http2::Http2;
+use super::observer::RefusedHead;
 use super::sockets::Shared;
 use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::closer::Closer;
-use crate::lifecycle::in_flight::InFlight;
 use crate::policy::limits::LINGER;
 use crate::refusal::Refusal;
 
@@ -41,7 +43,6 @@ pub(super) struct Door<A> {
 pub(super) struct Hall<A> {
     pub(super) handler: Arc<A>,
     pub(super) shared: Shared,
-    pub(super) connections: InFlight,
     /// Says when every connection is closed, whatever goes on there.
     pub(super) cut_off: watch::Receiver<bool>,
 }
@@ -51,7 +52,6 @@ impl<A> Clone for Hall<A> {
         Self {
             handler: self.handler.clone(),
             shared: self.shared.clone(),
-            connections: self.connections.clone(),
             cut_off: self.cut_off.clone(),
         }
     }
@@ -125,6 +125,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         first: BytesMut,
         shutdown: &ShutdownWatch,
     ) -> Option<Connection> {
+        let begun = Instant::now();
         let Connection { mut stream, settings, http2 } = connection;
         let _request = self.hall.shared.requests.enter();
         let limits = self.hall.shared.limits.load_full();
@@ -136,7 +137,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             }
             Beginning::Nothing => return None,
             Beginning::Refused(refusal) => {
-                refuse(stream, &refusal).await;
+                self.refuse(stream, &refusal, begun).await;
                 return None;
             }
         };
@@ -157,6 +158,33 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         }
         Some(Connection { stream, settings, http2: false })
     }
+
+    /// Answers a head that is not handed on, and closes the connection.
+    async fn refuse(&self, mut stream: Stream, refusal: &Refusal, begun: Instant) {
+        debug!("a request was refused at the door: {refusal}");
+        let request_id = new_request_id();
+        let request_id = request_id.to_str().unwrap_or_default();
+        let (peer, took) = (peer_of(&stream), begun.elapsed());
+        self.hall.shared.observer.refused(RefusedHead { refusal, request_id, peer, took });
+        let body = refusal.body(request_id);
+        let status = http::StatusCode::from_u16(refusal.status()).unwrap_or_default();
+        let answer = format!(
+            "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
+             Cache-Control: no-store\r\nX-Request-Id: {}\r\nConnection: close\r\n\r\n{body}",
+            status.as_str(),
+            status.canonical_reason().unwrap_or_default(),
+            body.len(),
+            request_id,
+        );
+        // A client that is gone is not told.
+        if stream.write_all(answer.as_bytes()).await.is_ok() {
+            let _ = AsyncWriteExt::shutdown(&mut stream).await;
+            // Closing on bytes that nobody read is a reset, which can overtake the answer.
+            let mut unread = [0; 4 << 10];
+            let rest = async { while matches!(stream.read(&mut unread).await, Ok(1..)) {} };
+            let _ = tokio::time::timeout(LINGER, rest).await;
+        }
+    }
 }
 
 /// A connection between its requests.
@@ -174,11 +202,13 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
         stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
-        let most = self.hall.shared.limits.load().connections;
-        let Some(held) = self.hall.connections.enter_below(most) else {
+        let shared = &self.hall.shared;
+        let Some(held) = shared.connections.enter_below(shared.limits.load().connections) else {
+            shared.observer.turned_away();
             debug!("a connection over the limit of [limits] connections was closed");
             return None;
         };
+        shared.observer.accepted();
         let (door, shutdown) = (self.clone(), shutdown.clone());
         // A task of its own: pingora's has room for a TLS handshake of its own, and ends here.
         tokio::spawn(async move {
@@ -190,30 +220,5 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
 
     async fn cleanup(&self) {
         self.hall.handler.http_cleanup().await;
-    }
-}
-
-/// Answers a head that is not handed on, and closes the connection.
-async fn refuse(mut stream: Stream, refusal: &Refusal) {
-    debug!("a request was refused at the door: {refusal}");
-    let request_id = new_request_id();
-    let request_id = request_id.to_str().unwrap_or_default();
-    let body = refusal.body(request_id);
-    let status = http::StatusCode::from_u16(refusal.status()).unwrap_or_default();
-    let answer = format!(
-        "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
-         Cache-Control: no-store\r\nX-Request-Id: {}\r\nConnection: close\r\n\r\n{body}",
-        status.as_str(),
-        status.canonical_reason().unwrap_or_default(),
-        body.len(),
-        request_id,
-    );
-    // A client that is gone is not told.
-    if stream.write_all(answer.as_bytes()).await.is_ok() {
-        let _ = AsyncWriteExt::shutdown(&mut stream).await;
-        // Closing on bytes that nobody read is a reset, which can overtake the answer.
-        let mut unread = [0; 4 << 10];
-        let rest = async { while matches!(stream.read(&mut unread).await, Ok(1..)) {} };
-        let _ = tokio::time::timeout(LINGER, rest).await;
     }
 }

@@ -95,6 +95,7 @@ impl Entrance {
         }
         let held = self.per_address.enter(address.ip(), most).map(Some);
         if held.is_none() {
+            self.shared.observer.turned_away();
             debug!("a connection over [limits] connections_per_address was closed");
         }
         held

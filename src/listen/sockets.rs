@@ -24,7 +24,7 @@ use super::door::{Door, Hall};
 use super::entrance::Entrance;
 use super::per_address::PerAddress;
 use super::tls::{Served, Unusable};
-use super::{Address, Listener, Settings};
+use super::{Address, Listener, Observer, Settings};
 use crate::identity::forwarded::TrustedProxies;
 use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::stopping::Stopping;
@@ -90,6 +90,10 @@ pub struct Shared {
     pub stopping: Stopping,
     /// Counts the requests under way.
     pub requests: InFlight,
+    /// Counts the connections that are open.
+    pub connections: InFlight,
+    /// Who is told of what happens at the door.
+    pub observer: Arc<dyn Observer>,
 }
 
 /// Listens on every address of the settings and gives the requests to `handler`.
@@ -104,8 +108,7 @@ where
     let (stop, stopped) = watch::channel(false);
     let (cut_off, is_cut_off) = watch::channel(false);
     let per_address = PerAddress::default();
-    let connections = InFlight::default();
-    let hall = Hall { handler, shared: shared.clone(), connections, cut_off: is_cut_off };
+    let hall = Hall { handler, shared: shared.clone(), cut_off: is_cut_off };
     // All are bound before the first one accepts.
     let mut services = Vec::new();
     let mut addresses = Vec::new();

@@ -26,6 +26,10 @@ pub use table::{Conflict, Fit, Outcome, Table};
 /// One `[[routes]]` table, with its references resolved to positions in the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
+    /// Its position in the settings; [`Table::build`] sets it.
+    pub position: usize,
+    /// What it is called in metrics and logs: its path as the configuration has it. [`Table::build`] sets it.
+    pub name: String,
     /// The path or path prefix.
     pub path: Pattern,
     /// The host that the request must name, in lower case and without a port; any where there is none.

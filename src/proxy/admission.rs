@@ -1,15 +1,18 @@
 //! From the head of a request to who may do what: guard, route, authenticate.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use pingora_proxy::Session;
 
+use super::metrics::Authentication;
 use super::{Context, State, rate};
 use crate::identity::trace_context::Trace;
 use crate::policy::admission;
 use crate::policy::route::{Auth, Route};
 use crate::refusal::{Reason, Refusal};
+use crate::session::NotAuthenticated;
 use crate::session::bearer::{self, Bearer};
 
 /// What was let in.
@@ -30,7 +33,12 @@ pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<Ad
     }
     let Some(route) = admitted? else { return Ok(Admitted::Preflight) };
     rate::before_authentication(ctx, &route).await?;
-    authenticate(session, ctx, &state, &route).await?;
+    let begun = Instant::now();
+    let authenticated = authenticate(session, ctx, &state, &route).await;
+    if route.auth != Auth::None {
+        ctx.auth_took = Some(begun.elapsed());
+    }
+    authenticated?;
     rate::after_authentication(ctx, &route).await?;
     Ok(Admitted::Request)
 }
@@ -79,18 +87,30 @@ async fn authenticate(
         ctx.tokens_at = bearer::places(sources, &head.headers, query, is_ours);
         return Ok(());
     }
-    let found = bearer::find(sources, &head.headers, query);
-    let found = found.map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
+    let metrics = &state.metrics;
+    let found = bearer::find(sources, &head.headers, query).map_err(|error| {
+        metrics.authenticated(Authentication::Malformed);
+        Refusal::new(Reason::BadRequest, error.to_string())
+    })?;
     let Some(Bearer { token, source }) = found else {
-        return match auth {
-            Auth::Required => Err(Reason::TokenMissing.into()),
-            _ => Ok(()),
-        };
+        if auth == Auth::Required {
+            metrics.authenticated(Authentication::Missing);
+            return Err(Reason::TokenMissing.into());
+        }
+        metrics.authenticated(Authentication::Anonymous);
+        return Ok(());
     };
-    let live = state.sessions.authenticate(&token).await?;
+    let live = state.sessions.authenticate(&token).await.inspect_err(|error| {
+        metrics.authenticated(match error {
+            NotAuthenticated::Invalid => Authentication::Invalid,
+            NotAuthenticated::Unavailable(_) => Authentication::Unavailable,
+        });
+    })?;
     if !route.apps.contains(&live.app) {
+        metrics.authenticated(Authentication::OtherApp);
         return Err(Refusal::new(Reason::TokenInvalid, "the token is of an app of other routes"));
     }
+    metrics.authenticated(Authentication::Authenticated);
     ctx.tokens_at.push(source.clone());
     ctx.live = Some(live);
     Ok(())

@@ -1,5 +1,6 @@
 //! What a try came to: what it tells of the server, and whether there is another one.
 
+use http::StatusCode;
 use pingora_error::{Error, ErrorSource, ErrorType, RetryType};
 use pingora_proxy::Session;
 
@@ -32,6 +33,17 @@ pub(super) fn broke_off(error: &Error, session: &mut Session, ctx: &Context, reu
         }
     }
     unheard && is_idempotent(session, ctx) && may_try_again(ctx)
+}
+
+/// The head of an answer came; what only says that more will come is none.
+pub(super) fn answered(ctx: &mut Context, status: StatusCode) {
+    let is_answer = !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS;
+    let (true, Some(begun), Some(backend)) = (is_answer, ctx.attempt_begun, &ctx.upstream) else {
+        return;
+    };
+    let took = begun.elapsed();
+    backend.upstream.metrics.answered(status, took);
+    ctx.upstream_took = Some(took);
 }
 
 /// A request went through to its end.

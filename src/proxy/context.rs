@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -12,8 +12,10 @@ use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
 use super::{Backend, State};
 use crate::identity::trace_context::Trace;
+use crate::lifecycle::in_flight::Guard;
 use crate::policy::cors::Cors;
 use crate::policy::route::{Action, Route};
+use crate::refusal::{Reason, Refusal};
 use crate::session::{Attached, Caller, TokenSource};
 use crate::upstream::Lease;
 
@@ -52,7 +54,28 @@ pub struct Context {
     /// When the first part of the client's body went on.
     pub(super) body_began: Option<Instant>,
     pub(super) body_received: u64,
+    /// When the head was there.
+    pub(super) begun: Instant,
+    /// When the server of the last try was chosen.
+    pub(super) attempt_begun: Option<Instant>,
+    /// How long after that the head of its answer came.
+    pub(super) upstream_took: Option<Duration>,
+    /// Held for as long as a tunnel is open.
+    pub(super) tunnel: Option<Guard>,
+    /// How long it took to know who the caller is.
+    pub(super) auth_took: Option<Duration>,
+    /// How long the action took, from the end of the body to the answer.
+    pub(super) action_took: Option<Duration>,
+    /// What the gateway refused it for, or why its answer broke off.
+    pub(super) refusal: Option<Refused>,
     pub(super) body_limit: u64,
+}
+
+/// What a request was refused for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) reason: Reason,
+    pub(super) wechat_errcode: Option<i64>,
 }
 
 /// A body that the gateway sends to the upstream itself.
@@ -68,6 +91,12 @@ impl fmt::Debug for Replacement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = self.body.len();
         f.debug_struct("Replacement").field("length", &length).finish_non_exhaustive()
+    }
+}
+
+impl From<&Refusal> for Refused {
+    fn from(refusal: &Refusal) -> Self {
+        Self { reason: refusal.reason, wechat_errcode: refusal.wechat_errcode }
     }
 }
 
@@ -106,6 +135,13 @@ impl Context {
             avatar_later: None,
             body_began: None,
             body_received: 0,
+            begun: Instant::now(),
+            attempt_begun: None,
+            upstream_took: None,
+            tunnel: None,
+            auth_took: None,
+            action_took: None,
+            refusal: None,
             body_limit,
         }
     }
@@ -120,7 +156,7 @@ impl Context {
 
     /// The route's path as the configuration has it: safe to log, and of a fixed number.
     pub(super) fn route_name(&self) -> String {
-        self.route.as_ref().map_or_else(|| "-".to_owned(), |route| route.path.to_string())
+        self.route.as_ref().map_or_else(|| "-".to_owned(), |route| route.name.clone())
     }
 
     /// The parameters of the query that are tokens, where those do not go on.

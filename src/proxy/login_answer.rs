@@ -17,6 +17,7 @@ use tracing::warn;
 use super::{Context, failure};
 use crate::actions::exchange::LoggedIn;
 use crate::refusal::Refusal;
+use crate::session::EndReason;
 
 const X_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-session-token");
 const CLAIM_PREFIX: &str = "x-session-claim-";
@@ -129,7 +130,9 @@ pub(super) async fn give_up(ctx: &Context) {
         return;
     }
     let session = &live.session;
-    if let Err(error) = ctx.state.sessions.end(&session.user, &session.id).await {
+    let sessions = &ctx.state.sessions;
+    let ended = sessions.end_for(&session.user, &session.id, EndReason::LoginRefused).await;
+    if let Err(error) = ended {
         warn!("the session of a login that its upstream did not answer was not ended: {error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Which server a request goes to, in pingora's terms.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pingora_core::upstreams::peer::HttpPeer;
 
@@ -38,6 +38,7 @@ pub(super) fn next(
     peer.options.read_timeout = (!tunnel).then_some(first_byte);
     peer.options.write_timeout = (!tunnel).then_some(timeout);
     ctx.lease = Some(lease);
+    ctx.attempt_begun = Some(Instant::now());
     Ok(peer)
 }
 

@@ -11,6 +11,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use tracing::{debug, warn};
 
+use super::context::Refused;
 use super::{Context, cors};
 use crate::actions::answer::Answer;
 use crate::policy::limits::{ACTION_BODY_SIZE, LINGER};
@@ -38,7 +39,11 @@ pub(super) async fn answer(session: &mut Session, ctx: &Context, answer: Answer)
 }
 
 /// Writes a refusal, and tells the operator what the client is not told.
-pub(super) async fn refusal(session: &mut Session, ctx: &Context, refusal: Refusal) -> Result<()> {
+pub(super) async fn refusal(
+    session: &mut Session,
+    ctx: &mut Context,
+    refusal: Refusal,
+) -> Result<()> {
     report(ctx, &refusal);
     let mut header = head(refusal.status(), ctx)?;
     let body = refusal.body(ctx.request_id.to_str().unwrap_or_default());
@@ -57,7 +62,9 @@ pub(super) async fn refusal(session: &mut Session, ctx: &Context, refusal: Refus
 }
 
 /// Tells the operator what the client is not told.
-pub(super) fn report(ctx: &Context, refusal: &Refusal) {
+pub(super) fn report(ctx: &mut Context, refusal: &Refusal) {
+    ctx.refusal = Some(Refused::from(refusal));
+    ctx.state.metrics.refused(refusal.reason);
     let request_id = ctx.request_id.to_str().unwrap_or_default();
     let route = ctx.route_name();
     if refusal.reason.entry().operator && !refusal.said {

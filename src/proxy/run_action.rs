@@ -1,6 +1,7 @@
 //! Between the wire and an action: it is called with what the request brings.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -29,13 +30,19 @@ pub(super) async fn run(
     session: &mut Session,
     ctx: &mut Context,
 ) -> Result<Option<Answer>, Refusal> {
-    let state = ctx.state.clone();
     let body = action_body::read(session, ctx).await;
     if body.is_err() {
         // Nobody can say where the next request would begin.
         session.set_keepalive(None);
     }
-    let body = body?;
+    let begun = Instant::now();
+    let outcome = act(session, ctx, body?).await;
+    ctx.action_took = Some(begun.elapsed());
+    outcome
+}
+
+async fn act(session: &Session, ctx: &mut Context, body: Bytes) -> Result<Option<Answer>, Refusal> {
+    let state = ctx.state.clone();
     let head: &Parts = session.req_header().as_ref();
     let (query, headers) = (head.uri.query(), &head.headers);
     let answer = match ctx.action() {

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use super::Backend;
+use super::{Backend, RequestMetrics};
 use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
 use crate::actions::phone::Phones;
 use crate::actions::profile::Profiles;
+use crate::clock::Clock;
 use crate::identity::forwarded::TrustedProxies;
 use crate::identity::trace_context::Traces;
 use crate::identity::{HeaderRules, Identity};
+use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::stopping::Stopping;
 use crate::policy::limits::Limits;
 use crate::policy::route::Table;
 use crate::session::{Sessions, TokenSource};
+use crate::telemetry::log::access::AccessLog;
 use crate::wechat::app::App;
 
 /// The configuration as requests use it, and the parts that serve them.
@@ -47,6 +50,14 @@ pub struct State {
     pub phones: Phones,
     /// How nicknames and avatars are checked.
     pub profiles: Arc<Profiles>,
+    /// What is counted of requests.
+    pub metrics: RequestMetrics,
+    /// Where each request has its line; nowhere where there is none.
+    pub access_log: Option<AccessLog>,
+    /// What time it is.
+    pub clock: Clock,
+    /// The tunnels that are open.
+    pub tunnels: InFlight,
     /// Whether the gateway is about to stop, so that clients should turn to another.
     pub stopping: Stopping,
 }

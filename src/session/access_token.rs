@@ -19,6 +19,7 @@ use tracing::{error, warn};
 
 use self::kept::{Kept, Shelf};
 use self::renewal::Renewals;
+use super::metrics::AccessTokenMetrics;
 use super::seal::Sealer;
 use super::store::Store;
 use crate::clock::Clock;
@@ -41,12 +42,15 @@ pub struct AccessTokens {
     renewals: Renewals,
     clock: Clock,
     slots: Arc<Mutex<HashMap<AppId, Slot>>>,
+    metrics: AccessTokenMetrics,
 }
 
 /// What this process knows of one app's token.
 #[derive(Debug, Default)]
 struct Slot {
     current: Option<Kept>,
+    /// When this process got it, in seconds since 1970.
+    since: u64,
     under_way: Option<Renewal>,
     failure: Option<Failure>,
 }
@@ -69,23 +73,44 @@ impl AccessTokens {
         sealer: Arc<Sealer>,
         clock: Clock,
     ) -> Arc<Self> {
-        let shelf = Shelf::new(store, sealer, clock.clone());
-        let renewals = Renewals::new(client, shelf, clock.clone());
-        Arc::new(Self { renewals, clock, slots: Arc::default() })
+        Self::counted(client, store, sealer, clock, AccessTokenMetrics::default())
     }
 
-    /// The same tokens by another client or other keys.
+    /// The same, counted there.
+    pub fn counted(
+        client: Client,
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+        metrics: AccessTokenMetrics,
+    ) -> Arc<Self> {
+        let shelf = Shelf::new(store, sealer, clock.clone());
+        let renewals = Renewals::new(client, shelf, clock.clone());
+        Arc::new(Self { renewals, clock, slots: Arc::default(), metrics })
+    }
+
+    /// The same tokens by another client or other keys, counted there.
     #[must_use]
     pub fn after_reload(
         &self,
         client: Client,
         store: Arc<dyn Store>,
         sealer: Arc<Sealer>,
+        metrics: AccessTokenMetrics,
     ) -> Arc<Self> {
         let (clock, slots) = (self.clock.clone(), self.slots.clone());
         let renewals =
             Renewals::new(client, Shelf::new(store, sealer, clock.clone()), clock.clone());
-        Arc::new(Self { renewals, clock, slots })
+        Arc::new(Self { renewals, clock, slots, metrics })
+    }
+
+    /// For how many seconds this process has had the app's token, and for how many it still holds;
+    /// none where there is none.
+    pub fn age(&self, app: &App) -> Option<(u64, u64)> {
+        let (slots, now) = self.open();
+        let slot = slots.get(&app.appid)?;
+        let kept = slot.current.as_ref().filter(|kept| now < kept.expires)?;
+        Some((now.saturating_sub(slot.since), kept.expires - now))
     }
 
     /// Makes a call with the app's access_token. Where WeChat turns the token away, the call was not
@@ -200,8 +225,17 @@ impl AccessTokens {
         slot.under_way = None;
         slot.failure = None;
         match outcome {
-            Ok(kept) => slot.current = Some(kept.clone()),
+            Ok(kept) => {
+                // While another replica is at it, the old one goes on for a moment.
+                let is_another = |old: &Kept| !old.is(&kept.token);
+                if slot.current.as_ref().is_none_or(is_another) {
+                    slot.since = now;
+                    self.metrics.renewed(&app.appid, true);
+                }
+                slot.current = Some(kept.clone());
+            }
             Err(refusal) => {
+                self.metrics.renewed(&app.appid, false);
                 say(app, refusal);
                 let until = now + remembered(refusal).as_secs();
                 slot.failure =

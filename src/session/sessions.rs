@@ -1,7 +1,9 @@
 //! The sessions of the gateway: begun at login, found by a token, ended by a logout.
 
+mod app_era;
 mod attached;
 mod authenticate;
+mod ending;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,19 +14,19 @@ use quick_cache::sync::Cache;
 
 pub use self::attached::Attached;
 
+use self::app_era::{AppEras, KnownEras};
 use self::attached::AllAttached;
 use super::caller::Caller;
+use super::metrics::{EndReason, SessionMetrics};
 use super::near_cache::{Live, NearCache};
 use super::record::{Session, SessionId, TokenId};
-use super::store::{Invalidations, Key, Kind, Store, Unavailable};
+use super::store::{Invalidations, Store, Unavailable};
 use super::token::{Claims, Invalid, Tokens};
 use super::{OnStoreOutage, Revocation, Settings};
 use crate::clock::Clock;
 use crate::wechat::app::AppId;
 use crate::wechat::user::{OpenId, UnionId, User};
 
-/// Longer than a login code's outcome is shared.
-const ACCEPTED_KEPT: Duration = Duration::from_secs(120);
 /// Devices of one person, generously; each login reads the others.
 const SESSIONS_OF_A_USER: usize = 32;
 /// So many changes of one session by others may come in between.
@@ -47,6 +49,8 @@ pub struct Sessions {
     revocation: Revocation,
     on_store_outage: OnStoreOutage,
     attached: AllAttached,
+    eras: AppEras,
+    metrics: SessionMetrics,
 }
 
 /// What this process knows of sessions, whatever the configuration.
@@ -59,6 +63,7 @@ struct Known {
     epochs: AtomicU64,
     /// When the store last gave an answer, in seconds since 1970.
     store_answered: AtomicU64,
+    eras: KnownEras,
 }
 
 #[derive(Debug)]
@@ -96,15 +101,18 @@ impl Sessions {
         clock: Clock,
     ) -> Self {
         let near = Arc::new(NearCache::new());
+        let known = Known {
+            near: near.clone(),
+            verdicts: Cache::new(VERDICTS),
+            epochs: AtomicU64::new(0),
+            store_answered: AtomicU64::new(0),
+            eras: KnownEras::default(),
+        };
         Self {
-            store: store(near.clone()),
+            store: store(near),
             tokens: Tokens::new(settings.signing_keys.clone()),
-            known: Arc::new(Known {
-                near,
-                verdicts: Cache::new(VERDICTS),
-                epochs: AtomicU64::new(0),
-                store_answered: AtomicU64::new(0),
-            }),
+            eras: known.eras.of(apps),
+            known: Arc::new(known),
             epoch: 0,
             apps: positions(apps),
             clock,
@@ -113,11 +121,19 @@ impl Sessions {
             revocation: settings.revocation,
             on_store_outage: settings.on_store_outage,
             attached: AllAttached::default(),
+            metrics: SessionMetrics::default(),
         }
+    }
+
+    /// The same, counted there.
+    #[must_use]
+    pub fn counted_by(self, metrics: SessionMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The same sessions under other settings. What is known of them is known to both.
     pub fn after_reload(&self, settings: &Settings, apps: &[AppId]) -> Self {
+        let eras = self.known.eras.of(apps);
         let (tokens, apps) = (Tokens::new(settings.signing_keys.clone()), positions(apps));
         let (known, revocation) = (self.known.clone(), settings.revocation);
         let same = tokens.have_keys_of(&self.tokens)
@@ -136,6 +152,8 @@ impl Sessions {
             revocation,
             on_store_outage: settings.on_store_outage,
             attached: AllAttached::default(),
+            eras,
+            metrics: SessionMetrics::default(),
         }
     }
 
@@ -150,7 +168,7 @@ impl Sessions {
         let others = self.store.sessions_of(&user).await?;
         let surplus = (others.len() + 1).saturating_sub(SESSIONS_OF_A_USER);
         for oldest in others.iter().take(surplus) {
-            self.end(&user, &oldest.id).await?;
+            self.end_for(&user, &oldest.id, EndReason::Surplus).await?;
         }
         if let Some(unionid) = &unionid {
             // The app may have been bound to an open-platform account since the user's other logins.
@@ -167,6 +185,9 @@ impl Sessions {
             claims: Default::default(),
         };
         self.store.create(&session, self.idle).await?;
+        if let Some(app) = self.apps.get(&session.user.appid) {
+            self.metrics.begun(*app);
+        }
         Ok(session)
     }
 
@@ -221,20 +242,6 @@ impl Sessions {
         self.change(&known.user, &known.id, added).await.map(drop)
     }
 
-    /// Notes that an upstream has accepted the login that began a session.
-    pub async fn accept(&self, session: &Session) -> Result<(), Unavailable> {
-        self.store.put(&accepted(session), b"1", ACCEPTED_KEPT).await
-    }
-
-    /// Ends a session whose login an upstream has refused. Several requests may have brought the same
-    /// login code: where one of them was accepted, its client has the token by now.
-    pub async fn end_unless_accepted(&self, session: &Session) -> Result<(), Unavailable> {
-        match self.store.get(&accepted(session)).await? {
-            Some(_) => Ok(()),
-            None => self.end(&session.user, &session.id).await,
-        }
-    }
-
     /// Adds a unionid to those sessions that have none.
     async fn add_unionid(&self, known: &[Session], unionid: &UnionId) -> Result<(), Unavailable> {
         for session in known.iter().filter(|session| session.unionid.is_none()) {
@@ -273,36 +280,23 @@ impl Sessions {
         Err(Unavailable("a session is changed by many at once".into()).into())
     }
 
+    /// The sessions that a user has, oldest first, asked of the store itself.
+    pub async fn of_user(&self, user: &User) -> Result<Vec<Session>, Unavailable> {
+        let mut sessions = self.store.sessions_of(user).await?;
+        sessions.retain(|session| !self.ended_with_its_app(session));
+        Ok(sessions)
+    }
+
     /// Whether a session is still there, asked of the store itself.
     pub async fn exists(&self, user: &User, id: &SessionId) -> Result<bool, Unavailable> {
-        Ok(self.store.find(user, id).await?.is_some())
+        let found = self.store.find(user, id).await?;
+        Ok(found.is_some_and(|(session, _)| !self.ended_with_its_app(&session)))
     }
 
-    /// Ends a session.
-    pub async fn end(&self, user: &User, id: &SessionId) -> Result<(), Unavailable> {
-        match self.store.end(user, id).await {
-            Ok(_) => self.known.near.ended(id),
-            // Whether it ended is not known, only that a copy of it is not to be believed.
-            Err(error) => {
-                self.known.near.forget(id);
-                return Err(error);
-            }
-        }
-        Ok(())
+    fn ended_with_its_app(&self, session: &Session) -> bool {
+        let app = self.apps.get(&session.user.appid);
+        app.is_none_or(|app| self.eras.has_ended(*app, session))
     }
-
-    /// Ends every session of a user, on all devices.
-    pub async fn end_all(&self, user: &User) -> Result<usize, Unavailable> {
-        let ended = self.store.end_all(user).await?;
-        for id in &ended {
-            self.known.near.ended(id);
-        }
-        Ok(ended.len())
-    }
-}
-
-fn accepted(session: &Session) -> Key {
-    Key::new(Kind::Accepted, &[session.id.as_str().as_bytes()])
 }
 
 fn positions(apps: &[AppId]) -> HashMap<AppId, usize> {

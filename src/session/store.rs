@@ -5,6 +5,7 @@
 //! that replicas share (exchange results, replay marks, counters, the access_token and its lock) stands
 //! on the few operations over [`Key`] at the end.
 
+mod measured;
 mod settings;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use super::record::{Session, SessionId};
 use crate::rate::{Exceeded, Quota};
 use crate::wechat::user::User;
 
+pub use measured::MeasuredStore;
 pub use settings::{EncryptionKey, Settings};
 
 /// How many session keys of one user are kept: as many as are tried on open data.
@@ -196,6 +198,8 @@ pub enum Kind {
     Exchange,
     /// Whether WeChat was asked of late if a session key still is the valid one.
     KeyCheck,
+    /// When all sessions of an app were ended.
+    AppEnded,
     /// How far a limit is used up.
     Rate,
     /// Encrypted data that was opened before.
@@ -211,6 +215,7 @@ impl Kind {
             Self::AccessToken => "at",
             Self::AccessTokenLock => "al",
             Self::AccessTokenForced => "af",
+            Self::AppEnded => "ae",
             Self::Exchange => "x",
             Self::KeyCheck => "kc",
             Self::Rate => "r",

@@ -17,6 +17,7 @@ const TURNS_UP_AFTER: u32 = 4;
 /// Watches a store for as long as it is used. One that does not answer yet blocks readiness from the
 /// start.
 pub fn start(store: &Arc<dyn Store>, ready: &Ready) {
+    ready.name("store");
     let outage = store.outage();
     let blocked = outage.map(|outage| ready.block("store", outage.to_string()));
     tokio::spawn(watch(Arc::downgrade(store), ready.clone(), blocked));

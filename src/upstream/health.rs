@@ -65,6 +65,9 @@ impl Check {
             last_good = good;
             let enough = if good { self.health.healthy } else { self.health.unhealthy };
             if in_a_row >= enough && target.standing.set_well(good, upstream.clock.elapsed()) {
+                if !good {
+                    upstream.metrics.ejected_for_health.inc();
+                }
                 say_change(&upstream.settings, &target, answer.err(), in_a_row);
             }
         }

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::balance::Draw;
 use super::budget::RetryBudget;
 use super::resolve::{self, Lookup, SystemLookup};
-use super::{Balance, Lease, Outcome, Settings, Target, connect};
+use super::{Balance, Lease, Outcome, ServerState, Settings, Target, UpstreamMetrics, connect};
 use crate::clock::Clock;
 
 /// One upstream while the gateway runs.
@@ -20,6 +20,8 @@ use crate::clock::Clock;
 pub struct Upstream {
     /// What the configuration says of it.
     pub settings: Settings,
+    /// What is counted of it.
+    pub metrics: UpstreamMetrics,
     pub(super) clock: Clock,
     /// Its names are worth another look before their time.
     pub(super) resolve_now: Notify,
@@ -41,13 +43,16 @@ pub enum Unavailable {
     /// The circuit breaker: to try would cost the client its time, and come to the same.
     #[error("none of its servers can be connected to; they are tried again all the time")]
     NobodyConnects,
+    /// Somebody asked for it by the admin listener.
+    #[error("all of its servers are drained; undrain one by the admin listener")]
+    Drained,
 }
 
 impl Upstream {
     /// Resolves the servers once, and starts what goes on beside the requests. A name that does not
     /// resolve yet is said and tried again.
-    pub async fn start(settings: Settings, clock: Clock) -> Arc<Self> {
-        Self::start_with(settings, clock, Box::new(SystemLookup), Vec::new()).await
+    pub async fn start(settings: Settings, metrics: UpstreamMetrics, clock: Clock) -> Arc<Self> {
+        Self::start_with(settings, metrics, clock, Box::new(SystemLookup), Vec::new()).await
     }
 
     /// The same under other settings. A server that is in both stands as it stood: one that is down is
@@ -59,17 +64,20 @@ impl Upstream {
         };
         let is_known = alike(&settings, &self.settings);
         let known = if is_known { self.targets().to_vec() } else { Vec::new() };
-        Self::start_with(settings, self.clock.clone(), Box::new(SystemLookup), known).await
+        let (metrics, clock) = (self.metrics.clone(), self.clock.clone());
+        Self::start_with(settings, metrics, clock, Box::new(SystemLookup), known).await
     }
 
     pub(super) async fn start_with(
         settings: Settings,
+        metrics: UpstreamMetrics,
         clock: Clock,
         lookup: Box<dyn Lookup>,
         known: Vec<Arc<Target>>,
     ) -> Arc<Self> {
         let upstream = Arc::new(Self {
             settings,
+            metrics,
             clock,
             resolve_now: Notify::new(),
             targets: ArcSwap::from_pointee(known),
@@ -106,6 +114,7 @@ impl Upstream {
         }
         let targets = self.targets.load();
         if targets.is_empty() {
+            self.metrics.unavailable.inc();
             return Err(Unavailable::NoAddress);
         }
         let balance = self.settings.balance;
@@ -116,7 +125,7 @@ impl Upstream {
         let is_other = |target: &Target| tried.is_none_or(|tried| !ptr::eq(tried, target));
         let is_in = |target: &Target| target.standing.is_in(now);
         // Where no server is in, the checks may be what is wrong: all are used that can be connected to.
-        let connects = |target: &Target| target.standing.lets_connect();
+        let connects = |target: &Target| target.standing.may_be_asked();
         balance
             .choose(&targets, draw, |target| is_in(target) && is_other(target))
             .or_else(|| balance.choose(&targets, draw, is_in))
@@ -125,17 +134,47 @@ impl Upstream {
             })
             .or_else(|| balance.choose(&targets, draw, connects))
             .map(Lease::new)
-            .ok_or(Unavailable::NobodyConnects)
+            .ok_or_else(|| self.unavailable(&targets))
     }
 
     /// Takes one retry out of the budget; false where it is used up.
     pub fn may_retry(&self) -> bool {
-        self.budget.spend()
+        let may = self.budget.spend();
+        if may {
+            self.metrics.retries.inc()
+        } else {
+            self.metrics.retries_denied.inc()
+        }
+        may
+    }
+
+    /// Its servers as they are now, each with its state.
+    pub fn servers(&self) -> Vec<(Arc<Target>, ServerState)> {
+        let now = self.clock.elapsed();
+        let targets = self.targets();
+        targets.iter().map(|target| (target.clone(), target.standing.state(now))).collect()
+    }
+
+    /// Whether the server at this address gets requests from now on, in this process; what is under way
+    /// there ends. False where there is no such server.
+    pub fn set_drained(&self, address: &str, drained: bool) -> bool {
+        let targets = self.targets();
+        let at = targets.iter().filter(|target| target.address.to_string() == address);
+        at.map(|target| target.standing.set_drained(drained)).count() > 0
+    }
+
+    fn unavailable(&self, targets: &[Arc<Target>]) -> Unavailable {
+        self.metrics.unavailable.inc();
+        match targets.iter().all(|target| target.standing.is_drained()) {
+            true => Unavailable::Drained,
+            false => Unavailable::NobodyConnects,
+        }
     }
 
     /// Learns how a request went.
     pub fn report(self: &Arc<Self>, target: &Arc<Target>, outcome: Outcome) {
         let limit = self.settings.eject.failures;
+        self.metrics.failed(outcome);
         match outcome {
             Outcome::Answered => target.standing.succeed(),
             _ if limit == 0 => {}
@@ -165,6 +204,7 @@ impl Upstream {
             "upstream {}: {} cannot be connected to; it gets no requests until it can",
             self.settings.name, target.address
         );
+        self.metrics.ejected_for_no_connection.inc();
         // Perhaps its name has moved on.
         self.resolve_now.notify_one();
         self.try_beside_requests(target);
@@ -184,6 +224,7 @@ impl Upstream {
             return;
         }
         let duration = target.standing.eject(now, self.settings.eject.duration);
+        self.metrics.ejected_for_failures.inc();
         warn!(
             "upstream {}: {} is left out for {duration:?}: {} requests in a row failed, the last one \
              {outcome:?}",

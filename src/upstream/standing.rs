@@ -39,11 +39,45 @@ pub enum Outcome {
     TimedOut,
 }
 
+/// Whether a server gets requests, and what keeps it from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerState {
+    /// It gets its share.
+    In,
+    /// Left out since requests failed one after the other.
+    Ejected,
+    /// Its health check fails.
+    Unhealthy,
+    /// Nobody can connect to it.
+    Unreachable,
+    /// Somebody asked for it.
+    Drained,
+}
+
+impl ServerState {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::In, Self::Ejected, Self::Unhealthy, Self::Unreachable, Self::Drained];
+
+    /// Its name in metrics and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Ejected => "ejected",
+            Self::Unhealthy => "unhealthy",
+            Self::Unreachable => "unreachable",
+            Self::Drained => "drained",
+        }
+    }
+}
+
 /// What is known of one target. Times are milliseconds of [`crate::clock::Clock::elapsed`].
 #[derive(Debug)]
 pub(super) struct Standing {
     is_well: AtomicBool,
     lets_connect: AtomicBool,
+    /// Somebody asked that it gets no more requests.
+    is_drained: AtomicBool,
     refusals: AtomicU32,
     failures: AtomicU32,
     ejections: AtomicU32,
@@ -58,6 +92,7 @@ impl Standing {
         Self {
             is_well: AtomicBool::new(true),
             lets_connect: AtomicBool::new(true),
+            is_drained: AtomicBool::new(false),
             refusals: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
@@ -69,7 +104,7 @@ impl Standing {
 
     /// Whether it gets its share of the requests.
     pub(super) fn is_in(&self, now: u64) -> bool {
-        self.is_well.load(Relaxed) && self.lets_connect() && !self.is_ejected(now)
+        self.is_well.load(Relaxed) && self.may_be_asked() && !self.is_ejected(now)
     }
 
     pub(super) fn is_ejected(&self, now: u64) -> bool {
@@ -77,8 +112,30 @@ impl Standing {
     }
 
     /// Whether there is a point in asking it at all.
+    pub(super) fn may_be_asked(&self) -> bool {
+        self.lets_connect() && !self.is_drained()
+    }
+
     pub(super) fn lets_connect(&self) -> bool {
         self.lets_connect.load(Relaxed)
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained.load(Relaxed)
+    }
+
+    pub(super) fn set_drained(&self, drained: bool) {
+        self.is_drained.store(drained, Relaxed);
+    }
+
+    pub(super) fn state(&self, now: u64) -> ServerState {
+        match () {
+            () if self.is_drained() => ServerState::Drained,
+            () if !self.lets_connect() => ServerState::Unreachable,
+            () if !self.is_well.load(Relaxed) => ServerState::Unhealthy,
+            () if self.is_ejected(now) => ServerState::Ejected,
+            () => ServerState::In,
+        }
     }
 
     /// Its part of a full share, above 0 and at most 1.

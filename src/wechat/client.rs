@@ -10,6 +10,7 @@ mod code2session;
 mod date;
 mod img_sec_check;
 mod media_check_async;
+mod metrics;
 mod msg_sec_check;
 mod multipart;
 mod phone_number;
@@ -30,10 +31,13 @@ pub use answer::unusable;
 pub use code2session::Login;
 pub use img_sec_check::{ImageType, MAX_IMAGE};
 pub use media_check_async::Scene;
+pub use metrics::CallMetrics;
 pub use msg_sec_check::{Suggest, Text};
 pub use settings::Settings;
 pub use stable_token::{Grant, Mode};
 
+use self::metrics::AppCalls;
+use super::app::App;
 use super::errcode::{self, Api};
 use crate::refusal::{Reason, Refusal};
 
@@ -47,6 +51,9 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 pub struct Client {
     http: reqwest::Client,
     settings: Settings,
+    metrics: CallMetrics,
+    /// Whose calls these are; those of nobody are not counted.
+    calls: Option<AppCalls>,
 }
 
 /// The client cannot be made: the settings of the machine's TLS or of the proxy do not work.
@@ -154,7 +161,17 @@ impl Client {
             None => http.no_proxy(),
         };
         let http = http.build().map_err(|error| NotBuilt(error.without_url().to_string()))?;
-        Ok(Self { http, settings })
+        Ok(Self { http, settings, metrics: CallMetrics::default(), calls: None })
+    }
+
+    /// The same, counted there.
+    pub fn counted_by(self, metrics: CallMetrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The same for the calls of this app.
+    pub fn of(&self, app: &App) -> Self {
+        Self { calls: self.metrics.of(&app.appid), ..self.clone() }
     }
 
     /// How long a call may take, the turn to the fallback address included.
@@ -169,6 +186,15 @@ impl Client {
 
     /// The same with the text of the answer, where it matters as WeChat wrote it.
     pub(super) async fn call_for_text(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
+        let begun = Instant::now();
+        let outcome = self.make(call).await;
+        if let Some(calls) = &self.calls {
+            calls.made(call.api, &outcome, begun.elapsed());
+        }
+        outcome
+    }
+
+    async fn make(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
         let body = call.body.encode();
         // One for both addresses: what the first one cost, the second one does not have.
         let deadline = Instant::now() + self.settings.timeout;

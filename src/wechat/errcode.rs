@@ -19,6 +19,23 @@ pub enum Api {
 }
 
 impl Api {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::CheckSession,
+        Self::Code2Session,
+        Self::GetPhoneNumber,
+        Self::ImgSecCheck,
+        Self::MediaCheckAsync,
+        Self::MsgSecCheck,
+        Self::ResetUserSessionKey,
+        Self::StableToken,
+    ];
+
+    /// The name of the call: the last part of its path.
+    pub fn name(self) -> &'static str {
+        self.path().rsplit('/').next().unwrap_or_default()
+    }
+
     /// The path of the call.
     pub fn path(self) -> &'static str {
         match self {
@@ -46,20 +63,37 @@ pub fn is_stale_access_token(errcode: i64) -> bool {
     matches!(errcode, 40001 | 40014 | 42001)
 }
 
+/// The errcodes that mean something for a call, all of them in order.
+pub fn known(api: Api) -> impl Iterator<Item = i64> {
+    KNOWN
+        .into_iter()
+        .filter(move |errcode| special(api, *errcode).or_else(|| of_any(*errcode)).is_some())
+}
+
+/// The errcodes that mean something for some call.
+const KNOWN: [i64; 39] = [
+    -1, 40001, 40002, 40003, 40004, 40005, 40006, 40013, 40014, 40029, 40097, 40125, 40163, 40164,
+    40226, 40243, 41001, 41002, 41004, 41005, 41008, 42001, 43104, 44991, 45001, 45002, 45009,
+    45011, 48001, 50004, 50007, 61010, 61024, 87007, 87009, 87014, 89503, 89506, 89507,
+];
+
 const APP: &str = "compare appid and AppSecret with the console of the Mini Program";
 
 fn meaning(api: Api, errcode: i64) -> (Reason, &'static str) {
-    let special = match api {
+    special(api, errcode).or_else(|| of_any(errcode)).unwrap_or((
+        Reason::WechatBadAnswer,
+        "this errcode is not documented for the call; look it up in WeChat's list of return codes",
+    ))
+}
+
+fn special(api: Api, errcode: i64) -> Option<(Reason, &'static str)> {
+    match api {
         Api::Code2Session => of_login(errcode),
         Api::GetPhoneNumber => of_phone_number(errcode),
         Api::CheckSession | Api::ResetUserSessionKey => of_session_key(errcode),
         Api::ImgSecCheck | Api::MediaCheckAsync | Api::MsgSecCheck => of_content(errcode),
         Api::StableToken => of_token(errcode),
-    };
-    special.or_else(|| of_any(errcode)).unwrap_or((
-        Reason::WechatBadAnswer,
-        "this errcode is not documented for the call; look it up in WeChat's list of return codes",
-    ))
+    }
 }
 
 fn of_login(errcode: i64) -> Option<(Reason, &'static str)> {
@@ -159,6 +193,16 @@ fn of_any(errcode: i64) -> Option<(Reason, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_errcode_that_means_something_is_known() {
+        let means_something = |errcode: &i64| {
+            let of = |api: Api| special(api, *errcode).is_some();
+            Api::ALL.into_iter().any(of) || of_any(*errcode).is_some()
+        };
+        let found: Vec<_> = (-10..1_000_000).filter(means_something).collect();
+        assert_eq!(KNOWN.as_slice(), found);
+    }
 
     #[test]
     fn every_errcode_of_a_login_has_its_answer() {

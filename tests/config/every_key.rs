@@ -129,6 +129,7 @@ fn the_defaults_are_those_that_the_file_shows() {
     let default = parse(REFERENCE).unwrap();
     assert_eq!(format!("{:?}", shown.server), format!("{:?}", default.server));
     assert_eq!(format!("{:?}", shown.admin), format!("{:?}", default.admin));
+    assert_eq!(shown.log, default.log);
     assert_eq!(format!("{:?}", shown.wechat), format!("{:?}", default.wechat));
     assert_eq!(format!("{:?}", shown.store), format!("{:?}", default.store));
     assert_eq!(format!("{:?}", shown.identity), format!("{:?}", default.identity));

@@ -22,6 +22,8 @@ mod support;
 #[path = "../support/upstream.rs"]
 mod upstream;
 
+mod access_log;
+mod admin;
 mod cloud_run;
 mod configuration;
 mod cors;
@@ -31,6 +33,7 @@ mod identity;
 mod lifecycle;
 mod listeners;
 mod login;
+mod metrics;
 mod open_data;
 mod origin;
 mod phone;

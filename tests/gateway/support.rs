@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod gateway;
 pub(crate) mod jwt;
+pub(crate) mod metrics;
 pub(crate) mod open_data;
 pub(crate) mod process;
 pub(crate) mod request;

@@ -97,6 +97,7 @@ fn word(kind: &Kind) -> String {
             names.iter().map(|name| format!("`\"{name}\"`")).collect::<Vec<_>>().join(", ")
         }
         Kind::Integer { least, most } => format!("integer, {least} to {most}"),
+        Kind::Number => "number".to_owned(),
         Kind::Table => "table".to_owned(),
         Kind::Text { noun, .. } => (*noun).to_owned(),
     }

@@ -99,6 +99,7 @@ fn form(kind: &Kind, path: &str, entries: &[Entry]) -> Value {
         Kind::Integer { least, most } => {
             json!({ "type": "integer", "minimum": least, "maximum": most })
         }
+        Kind::Number => json!({ "type": "number" }),
         Kind::Table => table(path, entries),
         Kind::Choice(names) => {
             json!({ "anyOf": [{ "enum": names }, { "type": "string", "pattern": VARIABLE }] })

@@ -58,6 +58,8 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
         return None;
     }
     let route = Route {
+        position: 0,
+        name: String::new(),
         path: path.required(PATH.help)?,
         host: host.optional(),
         methods: methods.optional().unwrap_or_default(),

@@ -64,7 +64,11 @@ impl Table {
         for group in exact.values_mut().chain(of_each_prefix) {
             group.sort_by_key(|position| routes.get(*position).map(specificity));
         }
-        let routes = routes.into_iter().map(Arc::new).collect();
+        let numbered = |(position, route): (usize, Route)| {
+            let name = route.path.to_string();
+            Arc::new(Route { position, name, ..route })
+        };
+        let routes = routes.into_iter().enumerate().map(numbered).collect();
         Ok(Self { routes, exact, prefixes })
     }
 

@@ -108,7 +108,7 @@ impl Renewals {
 
     async fn ask(&self, app: &App, mode: Mode) -> Result<Kept, Refusal> {
         let now = self.clock.now();
-        Ok(Kept::new(self.client.stable_token(app, mode).await?, now))
+        Ok(Kept::new(self.client.of(app).stable_token(app, mode).await?, now))
     }
 
     /// Marks the token as turned away, where it is the one that is kept.

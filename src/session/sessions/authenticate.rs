@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{NotAuthenticated, Sessions, Verdict, names};
+use crate::session::metrics::Lookup;
 use crate::session::near_cache::Live;
 use crate::session::record::{Session, SessionId, TokenId};
 use crate::session::store::{Invalidations, Unavailable};
@@ -23,8 +24,10 @@ impl Sessions {
         let now = self.clock.now();
         if let Some(verdict) = self.known.verdicts.get(token) {
             let caller = &verdict.caller;
-            let is_current = self.known.near.is_current(caller, now);
+            let is_current = self.known.near.is_current(caller, now)
+                && !self.eras.has_ended(caller.app, &caller.session);
             if is_current && now < verdict.until && verdict.epoch == self.epoch {
+                self.metrics.looked_up(Lookup::Verdict);
                 self.renew_when_due(&caller.live, now);
                 return Ok(caller.clone());
             }
@@ -55,7 +58,8 @@ impl Sessions {
         now: u64,
     ) -> Result<(Arc<Live>, u64), NotAuthenticated> {
         if self.revocation == Revocation::None {
-            return Ok((self.signed(claims).ok_or(Invalid)?, claims.exp));
+            let signed = self.signed(claims).filter(|live| !self.ended_with_its_app(&live.session));
+            return Ok((signed.ok_or(Invalid)?, claims.exp));
         }
         let mut live = self.find(user, id, now).await?;
         if live.session.token_until(token_id, now).is_none() {
@@ -77,11 +81,19 @@ impl Sessions {
         id: &SessionId,
         now: u64,
     ) -> Result<Arc<Live>, NotAuthenticated> {
-        let found = self.known.near.get(id, now, self.load(user, id, now)).await?;
+        let mut from = Lookup::Cache;
+        let load = async {
+            from = Lookup::Store;
+            self.load(user, id, now).await
+        };
+        let found = self.known.near.get(id, now, load).await;
+        self.metrics.looked_up(from);
+        let found = found?;
         if found.is_none() {
             self.known.near.ended(id);
         }
-        found.ok_or(NotAuthenticated::Invalid)
+        let lives = found.filter(|live| !self.ended_with_its_app(&live.session));
+        lives.ok_or(NotAuthenticated::Invalid)
     }
 
     /// The session as its token alone tells it.
@@ -104,7 +116,9 @@ impl Sessions {
             Some(_) => return None,
             None => self.signed(claims)?,
         };
-        (!self.known.near.has_ended(&live.session.id)).then_some(live)
+        let has_ended =
+            self.known.near.has_ended(&live.session.id) || self.ended_with_its_app(&live.session);
+        (!has_ended).then_some(live)
     }
 
     async fn load(

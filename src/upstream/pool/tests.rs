@@ -49,7 +49,8 @@ pub(in crate::upstream) fn targets_with(
 }
 
 async fn upstream(servers: usize, clock: &Clock) -> Arc<Upstream> {
-    Upstream::start(settings((1..=servers).map(server).collect()), clock.clone()).await
+    let settings = settings((1..=servers).map(server).collect());
+    Upstream::start(settings, UpstreamMetrics::default(), clock.clone()).await
 }
 
 fn fail(upstream: &Arc<Upstream>, target: &Arc<Target>, outcome: Outcome, times: usize) {
@@ -137,10 +138,22 @@ async fn another_try_goes_to_another_server_where_there_is_one() {
 }
 
 #[tokio::test]
+async fn a_drained_server_gets_nothing_until_it_is_undrained() {
+    let upstream = upstream(2, &Clock::movable()).await;
+    assert!(upstream.set_drained("192.0.2.1:80", true));
+    assert!(!upstream.set_drained("192.0.2.9:80", true), "there is none");
+    assert_eq!(in_use(&upstream).len(), 1);
+    assert!(upstream.set_drained("192.0.2.2:80", true));
+    assert_eq!(upstream.pick(|| 0, None).unwrap_err(), Unavailable::Drained);
+    assert!(upstream.set_drained("192.0.2.1:80", false));
+    assert_eq!(in_use(&upstream).len(), 1);
+}
+
+#[tokio::test]
 async fn ejection_can_be_turned_off() {
     let mut settings = settings(vec![server(1), server(2)]);
     settings.eject.failures = 0;
-    let upstream = Upstream::start(settings, Clock::movable()).await;
+    let upstream = Upstream::start(settings, UpstreamMetrics::default(), Clock::movable()).await;
     let target = upstream.targets()[0].clone();
     fail(&upstream, &target, Outcome::ServerError, 100);
     fail(&upstream, &target, Outcome::NotConnected, 100);

@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::clock::Clock;
 use crate::upstream::pool::tests::settings;
-use crate::upstream::{Lease, Protocol};
+use crate::upstream::{Lease, Protocol, UpstreamMetrics};
 
 /// A DNS whose answer a test sets.
 #[derive(Clone, Default)]
@@ -28,8 +28,9 @@ impl Zone {
 
 async fn upstream(zone: &Zone) -> Arc<Upstream> {
     let server = Server::Tcp { protocol: Protocol::Http, host: "shop".to_owned(), port: 80 };
-    let lookup = Box::new(zone.clone());
-    Upstream::start_with(settings(vec![server]), Clock::movable(), lookup, Vec::new()).await
+    let (lookup, metrics) = (Box::new(zone.clone()), UpstreamMetrics::default());
+    let clock = Clock::movable();
+    Upstream::start_with(settings(vec![server]), metrics, clock, lookup, Vec::new()).await
 }
 
 fn hosts(upstream: &Upstream) -> Vec<String> {

@@ -37,38 +37,47 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts it and waits until it listens.
     pub(crate) async fn start(config: &Config) -> Self {
-        Self::with_log(config, "trace").await
+        Self::with_log(config, "trace", Stdio::piped()).await
     }
 
     /// One that does not write more than it has to say.
     pub(crate) async fn quiet(config: &Config) -> Self {
-        Self::with_log(config, "info").await
+        Self::with_log(config, "info", Stdio::piped()).await
     }
 
-    async fn with_log(config: &Config, level: &str) -> Self {
+    /// One with this for its standard output.
+    pub(crate) async fn writing_to(config: &Config, stdout: Stdio) -> Self {
+        Self::with_log(config, "trace", stdout).await
+    }
+
+    async fn with_log(config: &Config, level: &str, stdout: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, config.text()).unwrap();
-        Self::spawn(folder, path, config, level).await
+        Self::spawn(folder, path, config, level, stdout).await
     }
 
     /// One with a file that is there, in this folder.
     pub(crate) async fn start_in(folder: TempDir, path: PathBuf, config: &Config) -> Self {
-        Self::spawn(folder, path, config, "trace").await
+        Self::spawn(folder, path, config, "trace", Stdio::piped()).await
     }
 
-    async fn spawn(folder: TempDir, path: PathBuf, config: &Config, level: &str) -> Self {
+    async fn spawn(
+        folder: TempDir,
+        path: PathBuf,
+        config: &Config,
+        level: &str,
+        stdout: Stdio,
+    ) -> Self {
         let mut child = command(&path, config)
             .env("RUST_LOG", level)
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let log = Arc::<Mutex<String>>::default();
-        let readers = vec![
-            capture(child.stdout.take().unwrap(), &log),
-            capture(child.stderr.take().unwrap(), &log),
-        ];
+        let mut readers = vec![capture(child.stderr.take().unwrap(), &log)];
+        readers.extend(child.stdout.take().map(|stdout| capture(stdout, &log)));
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let (address, admin) = (unknown, unknown);
         let mut process = Self { child, log, readers, address, admin, file: path, folder };

@@ -4,6 +4,8 @@ use super::*;
 
 fn route(path: &str) -> Route {
     Route {
+        position: 0,
+        name: String::new(),
         path: Pattern::parse(path).unwrap(),
         host: None,
         methods: Vec::new(),

@@ -1,0 +1,173 @@
+//! What is counted of requests. Everything is resolved when the routes are: a request looks nothing up.
+
+use std::time::Duration;
+
+use http::Method;
+
+use crate::policy::guard::METHODS;
+use crate::policy::route::Route;
+use crate::refusal::{Reason, TABLE};
+use crate::telemetry::metrics::{Counter, Histogram, Metrics, StatusClass, table};
+
+/// The label of a request that no route was found for, and of a method that is none of ours.
+const NO_ROUTE: &str = "-";
+const OTHER: &str = "other";
+
+/// What is counted of requests.
+#[derive(Debug)]
+pub struct RequestMetrics {
+    /// In the order of the configuration.
+    routes: Vec<RouteMetrics>,
+    unrouted: RouteMetrics,
+    /// In the order of the table of refusals.
+    refusals: Vec<Counter>,
+    /// In the order of [`Authentication::LABELS`].
+    authentications: Vec<Counter>,
+}
+
+#[derive(Debug)]
+struct RouteMetrics {
+    /// By method, those of [`METHODS`] and then all others.
+    methods: Vec<MethodMetrics>,
+    request_bytes: Counter,
+    response_bytes: Counter,
+}
+
+/// By the class of the status.
+#[derive(Debug)]
+struct MethodMetrics {
+    requests: [Counter; StatusClass::COUNT],
+    durations: [Histogram; StatusClass::COUNT],
+}
+
+/// A request that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended<'a> {
+    /// The position of its route.
+    pub(super) route: Option<usize>,
+    pub(super) method: &'a Method,
+    /// 0 where none was sent.
+    pub(super) status: u16,
+    pub(super) took: Duration,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+}
+
+/// What became of a token, or of none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Authentication {
+    /// There is a session.
+    Authenticated,
+    /// There was no token, and the route does not insist.
+    Anonymous,
+    /// There was no token where there had to be one.
+    Missing,
+    /// There was more than one, or something else in its place.
+    Malformed,
+    /// No token of ours, or its session has ended.
+    Invalid,
+    /// A good one of an app that the route does not serve.
+    OtherApp,
+    /// The store could not be asked.
+    Unavailable,
+}
+
+impl Authentication {
+    const LABELS: [&'static str; 7] = [
+        "authenticated",
+        "anonymous",
+        "missing",
+        "malformed",
+        "invalid",
+        "other_app",
+        "unavailable",
+    ];
+}
+
+impl RequestMetrics {
+    /// The series of these routes, in the order of the configuration.
+    pub fn new(metrics: &Metrics, routes: &[impl AsRef<Route>]) -> Self {
+        let path = |route: &Route| route.path.to_string();
+        let counter = |metric| move |label: &&str| metrics.counter(metric, &[*label]);
+        let codes: Vec<_> = TABLE.iter().map(|entry| entry.code).collect();
+        let labels = &Authentication::LABELS;
+        Self {
+            routes: routes
+                .iter()
+                .map(|route| RouteMetrics::new(metrics, &path(route.as_ref())))
+                .collect(),
+            unrouted: RouteMetrics::new(metrics, NO_ROUTE),
+            refusals: codes.iter().map(counter(table::REFUSALS)).collect(),
+            authentications: labels.iter().map(counter(table::AUTHENTICATIONS)).collect(),
+        }
+    }
+
+    pub(super) fn ended(&self, request: Ended<'_>) {
+        let route = request.route.and_then(|position| self.routes.get(position));
+        let route = route.unwrap_or(&self.unrouted);
+        let method = METHODS.iter().position(|method| method == request.method);
+        if let Some(method) = route.methods.get(method.unwrap_or(METHODS.len())) {
+            method.ended(request.status, Some(request.took));
+        }
+        // Most requests have no body: a store to a line that every core writes is what costs here.
+        if request.request_bytes > 0 {
+            route.request_bytes.add(request.request_bytes);
+        }
+        if request.response_bytes > 0 {
+            route.response_bytes.add(request.response_bytes);
+        }
+    }
+
+    /// A request was refused at the door, before anybody knew its method or its route.
+    pub fn refused_at_door(&self, reason: Reason) {
+        self.refused(reason);
+        if let Some(other) = self.unrouted.methods.last() {
+            other.ended(reason.entry().status, None);
+        }
+    }
+
+    pub(super) fn refused(&self, reason: Reason) {
+        if let Some(counter) = self.refusals.get(reason as usize) {
+            counter.inc();
+        }
+    }
+
+    pub(super) fn authenticated(&self, outcome: Authentication) {
+        if let Some(counter) = self.authentications.get(outcome as usize) {
+            counter.inc();
+        }
+    }
+}
+
+impl RouteMetrics {
+    fn new(metrics: &Metrics, route: &str) -> Self {
+        let methods = METHODS.iter().map(Method::as_str).chain([OTHER]);
+        Self {
+            methods: methods.map(|method| MethodMetrics::new(metrics, route, method)).collect(),
+            request_bytes: metrics.counter(table::REQUEST_BODY_BYTES, &[route]),
+            response_bytes: metrics.counter(table::RESPONSE_BODY_BYTES, &[route]),
+        }
+    }
+}
+
+impl MethodMetrics {
+    fn new(metrics: &Metrics, route: &str, method: &str) -> Self {
+        let labels = StatusClass::LABELS.map(|status| [route, method, status]);
+        Self {
+            requests: labels.map(|labels| metrics.counter(table::REQUESTS, &labels)),
+            durations: labels.map(|labels| metrics.histogram(table::REQUEST_DURATION, &labels)),
+        }
+    }
+
+    fn ended(&self, status: u16, took: Option<Duration>) {
+        let class = StatusClass::of(status);
+        if let Some(counter) = self.requests.get(class as usize) {
+            counter.inc();
+        }
+        // How long a tunnel was open says nothing of anybody's speed.
+        let took = took.filter(|_| class != StatusClass::Informational);
+        if let (Some(took), Some(histogram)) = (took, self.durations.get(class as usize)) {
+            histogram.observe(took);
+        }
+    }
+}
