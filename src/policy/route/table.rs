@@ -80,58 +80,50 @@ impl Table {
     /// The route of a request. The path is canonical, the host without a port.
     ///
     /// Upstreams often read `/API/x`, `/admin/`, `/admin.` and `/admin%3Fx` as `/api/x` and `/admin`. So a
-    /// route whose path is there in another spelling does not win; but no broader route that asks for
-    /// less gets the request either (CVE-2026-27587), nor one that would see the login code in it.
+    /// route whose path is there in another spelling does not win; but none beside it or broader that asks
+    /// for less gets the request either (CVE-2026-27587), nor one that would see the login code in it.
     pub fn find<'a>(&'a self, path: &str, host: &str, method: &Method) -> Outcome<'a> {
-        let found = with_lower_case(path, |folded| self.find_folded(path, folded, host, method));
-        match (found, other_reading(path)) {
-            (Outcome::Found(route), Some(read)) => self.asked_of(&read, host, method).admit(route),
-            (found, _) => found,
+        let found = with_lower_case(path, |folded| self.look(path, folded, host, method));
+        let Some(route) = found.route else {
+            return found.nothing();
+        };
+        let mut asked = found.asked;
+        if let Some(read) = other_reading(path) {
+            let found = with_lower_case(&read, |folded| self.look(&read, folded, host, method));
+            asked = asked.max(found.asked);
+            asked = asked.max(found.route.map(|route| Strictness::of(route)).unwrap_or_default());
         }
+        asked.admit(route)
     }
 
-    /// What is asked of a request that an upstream reads as one of this path.
-    fn asked_of(&self, read: &str, host: &str, method: &Method) -> Strictness {
-        with_lower_case(read, |folded| {
-            let mut asked = Strictness::default();
-            for (route, fit) in self.candidates(read, folded, host, method) {
-                if matches!(fit, Fit::OtherSpelling | Fit::Whole) {
-                    asked = asked.max(Strictness::of(route));
-                }
-                if fit == Fit::Whole {
-                    break;
+    /// Whatever the order of the routes: all spellings of a path have their say before one of them wins.
+    fn look<'a>(&'a self, path: &str, folded: &str, host: &str, method: &Method) -> Found<'a> {
+        let mut found = Found::default();
+        for (group, path) in self.groups(path, folded) {
+            for route in group.iter().filter_map(|position| self.routes.get(*position)) {
+                match Fit::of(route, path, host, method) {
+                    Fit::OtherHost => {}
+                    Fit::OtherSpelling => found.asked = found.asked.max(Strictness::of(route)),
+                    Fit::OtherMethod => found.note_methods(route),
+                    Fit::Whole => found.route = found.route.or(Some(route)),
                 }
             }
-            asked
-        })
-    }
-
-    fn find_folded<'a>(
-        &'a self,
-        path: &str,
-        folded: &str,
-        host: &str,
-        method: &Method,
-    ) -> Outcome<'a> {
-        let mut allowed = Vec::new();
-        let mut asked = Strictness::default();
-        for (route, fit) in self.candidates(path, folded, host, method) {
-            match fit {
-                Fit::OtherHost => {}
-                Fit::OtherSpelling => asked = asked.max(Strictness::of(route)),
-                Fit::OtherMethod => note_methods(route, &mut allowed),
-                Fit::Whole => return asked.admit(route),
+            if found.route.is_some() {
+                break;
             }
         }
-        if allowed.is_empty() { Outcome::NotFound } else { Outcome::MethodNotAllowed(allowed) }
+        found
     }
 
     /// Every route whose path is the request's in some spelling, the most specific first, and how it
     /// fits: the one that wins is among the first, and behind it are those that it was preferred to.
     pub fn considered(&self, path: &str, host: &str, method: &Method) -> Vec<(Arc<Route>, Fit)> {
         let considered = |folded: &str| {
-            let candidates = self.candidates(path, folded, host, method);
-            candidates.map(|(route, fit)| (route.clone(), fit)).collect()
+            let routes = self.groups(path, folded).flat_map(|(group, path)| {
+                let routes = group.iter().filter_map(|position| self.routes.get(*position));
+                routes.map(move |route| (route.clone(), Fit::of(route, path, host, method)))
+            });
+            routes.collect()
         };
         with_lower_case(path, considered)
     }
@@ -153,23 +145,50 @@ impl Table {
         routes.filter(|(_, route)| !reached(route)).map(|(position, _)| position).collect()
     }
 
-    fn candidates<'a>(
+    /// The positions of the routes of each path that is the request's in some spelling, the most specific
+    /// path first, and with it the part of the request's that such a route could match.
+    fn groups<'a>(
         &'a self,
-        path: &str,
-        folded: &str,
-        host: &str,
-        method: &Method,
-    ) -> impl Iterator<Item = (&'a Arc<Route>, Fit)> {
+        path: &'a str,
+        folded: &'a str,
+    ) -> impl Iterator<Item = (&'a [usize], Option<&'a str>)> {
         let exact = self.exact.get(folded.strip_suffix('/').unwrap_or(folded));
-        let exact = exact.into_iter().flatten().map(move |position| (position, Some(path)));
-        let prefixes = self.prefixes.iter().flat_map(move |(length, group)| {
-            let group = prefix_of(folded, *length).and_then(|prefix| group.get(prefix));
-            group.into_iter().flatten().map(move |position| (position, path.get(..*length)))
+        let exact = exact.into_iter().map(move |group| (group.as_slice(), Some(path)));
+        let prefixes = self.prefixes.iter().filter_map(move |(length, groups)| {
+            let group = prefix_of(folded, *length).and_then(|prefix| groups.get(prefix))?;
+            Some((group.as_slice(), path.get(..*length)))
         });
-        exact.chain(prefixes).filter_map(move |(position, path)| {
-            let route = self.routes.get(*position)?;
-            Some((route, Fit::of(route, path, host, method)))
-        })
+        exact.chain(prefixes)
+    }
+}
+
+/// What a lookup came to.
+#[derive(Default)]
+struct Found<'a> {
+    /// The most specific route that can take the request.
+    route: Option<&'a Arc<Route>>,
+    /// The most that other spellings of its path, and of more specific ones, ask for.
+    asked: Strictness,
+    /// The methods of routes that could take it with another one.
+    methods: Vec<Method>,
+}
+
+impl<'a> Found<'a> {
+    fn note_methods(&mut self, route: &Route) {
+        for method in &route.methods {
+            if !self.methods.contains(method) {
+                self.methods.push(method.clone());
+            }
+        }
+    }
+
+    /// The outcome where there is no route.
+    fn nothing(mut self) -> Outcome<'a> {
+        if self.methods.is_empty() {
+            return Outcome::NotFound;
+        }
+        self.methods.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        Outcome::MethodNotAllowed(self.methods)
     }
 }
 
@@ -197,14 +216,6 @@ impl Fit {
             Self::OtherMethod
         } else {
             Self::Whole
-        }
-    }
-}
-
-fn note_methods(route: &Route, allowed: &mut Vec<Method>) {
-    for method in &route.methods {
-        if !allowed.contains(method) {
-            allowed.push(method.clone());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Which route wins.
 
+mod order;
+
 use super::*;
 
 fn route(path: &str) -> Route {
