@@ -50,7 +50,8 @@ pub(super) fn shows(line: &Line, path: &str) -> bool {
 }
 
 fn shown(settings: Settings) -> String {
-    format!("{:?}", Settings { warnings: config::Problems::default(), ..settings })
+    let (warnings, effective) = (config::Problems::default(), serde_json::Value::Null);
+    format!("{:?}", Settings { warnings, effective, ..settings })
 }
 
 /// The file with this text in the place of the line, and the context in use.
