@@ -80,6 +80,7 @@ impl Soak {
         let servers = servers.map(|server| format!("http://{server}"));
         let config = Config::default()
             .variable("WECHAT", wechat.url())
+            .table("limits", r#"login_rate = { per_ip = "10000/s", burst = 10000 }"#)
             .table("upstreams.shop", &format!("servers = {servers:?}"));
         let gateway = Process::start(&config);
         let http = client(false);
