@@ -120,7 +120,11 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        upstream_request::rewrite(session, request, ctx)
+        upstream_request::rewrite(session, request, ctx)?;
+        if let Some(handshake) = &ctx.handshake {
+            handshake.begins();
+        }
+        Ok(())
     }
 
     async fn request_body_filter(

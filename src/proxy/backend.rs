@@ -2,6 +2,7 @@
 
 use std::os::unix::net::SocketAddr as UnixAddress;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pingora_core::protocols::ALPN;
@@ -10,6 +11,7 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 
+use super::tunnel::Handshake;
 use crate::upstream::{Address, Protocol, Settings, Target, Tls, Upstream, key};
 
 /// Below the 60 s after which many servers close, so that it is us who do.
@@ -59,7 +61,11 @@ impl Backend {
     }
 
     /// The peer for a request to this target. A tunnel is made by HTTP/1.1, whatever else is spoken.
-    pub(super) fn peer(&self, target: &Target, tunnel: bool) -> Option<Box<HttpPeer>> {
+    pub(super) fn peer(
+        &self,
+        target: &Target,
+        tunnel: Option<&Handshake>,
+    ) -> Option<Box<HttpPeer>> {
         let mut peer = Box::new(self.template.clone());
         peer._address = match &target.address {
             Address::Tcp(address) => SocketAddr::Inet(*address),
@@ -72,13 +78,28 @@ impl Backend {
                 // Never without a name: pingora would verify nothing.
                 target.tls_name.as_ref()?.as_str().clone_into(&mut peer.sni);
                 peer.scheme = Scheme::HTTPS;
-                if self.http2 && !tunnel {
+                if self.http2 && tunnel.is_none() {
                     peer.options.alpn = ALPN::H2H1;
                 }
             }
         }
+        if let Some(handshake) = tunnel
+            && peer.options.alpn == ALPN::H1
+        {
+            has_its_own_connection(&mut peer, handshake);
+        }
         Some(peer)
     }
+}
+
+/// A tunnel's connection is made for it, and serves nothing else where the upstream wants no tunnel.
+fn has_its_own_connection(peer: &mut HttpPeer, handshake: &Handshake) {
+    static TUNNELS: AtomicU64 = AtomicU64::new(0);
+    let number = TUNNELS.fetch_add(1, Ordering::Relaxed);
+    let identity = [peer.group_key.to_le_bytes(), number.to_le_bytes()];
+    peer.group_key = key(&identity.concat());
+    peer.options.idle_timeout = Some(Duration::ZERO);
+    peer.options.custom_l4 = Some(handshake.connector());
 }
 
 fn pool_key(settings: &Settings) -> u64 {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::Context;
+use super::tunnel::Handshake;
 use crate::policy::route::Route;
 use crate::refusal::{Reason, Refusal};
 use crate::upstream::{Settings, Target, key};
@@ -30,7 +31,8 @@ pub(super) fn next(
         Refusal { said: true, ..Refusal::new(Reason::UpstreamUnavailable, note) }
     })?;
     ctx.attempts += 1;
-    let mut peer = backend.peer(&lease, tunnel).ok_or_else(misrouted)?;
+    ctx.handshake = tunnel.then(Handshake::default);
+    let mut peer = backend.peer(&lease, ctx.handshake.as_ref()).ok_or_else(misrouted)?;
     let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
     let first_byte = if body_done { timeout } else { timeout.max(ctx.state.limits.body_idle) };
     peer.options.connection_timeout = Some(connect_timeout);

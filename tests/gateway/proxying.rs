@@ -2,6 +2,7 @@
 
 mod bodies;
 mod failing;
+mod hasty;
 mod limits;
 mod routes;
 mod tunnels;

@@ -23,3 +23,4 @@ mod servers;
 mod support;
 mod timeouts;
 mod tls;
+mod tunnels;

@@ -129,18 +129,11 @@ async fn silent(gateway: &Gateway, token: &str) -> Socket {
     lasting(gateway, "/api/socket", token).await
 }
 
-/// A WebSocket that has come to stay. Where the answer of the upstream is there before pingora (0.9.1)
-/// looks for it, it may take the end of the request, which has no body, for the end of the tunnel; on a
-/// busy machine that happens, and a client connects again.
+/// A WebSocket that has come to stay.
 async fn lasting(gateway: &Gateway, path: &str, token: &str) -> Socket {
-    loop {
-        let mut socket = open(gateway, path, Some(token)).await.unwrap();
-        let hello = Message::text("hello");
-        let sent = socket.send(hello.clone()).await.is_ok();
-        if sent && matches!(socket.next().await, Some(Ok(echo)) if echo == hello) {
-            return socket;
-        }
-    }
+    let mut socket = open(gateway, path, Some(token)).await.unwrap();
+    assert_echoes(&mut socket, "hello").await;
+    socket
 }
 
 #[tokio::test]

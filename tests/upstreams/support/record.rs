@@ -97,7 +97,7 @@ impl Record {
     }
 
     /// From now on this is answered.
-    pub(super) fn answers(&self, reply: Reply) {
+    pub(crate) fn answers(&self, reply: Reply) {
         self.0.lock().unwrap().reply = reply;
     }
 

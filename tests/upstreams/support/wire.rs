@@ -19,6 +19,17 @@ impl Wire {
         self.0.write_all(bytes.as_bytes()).await.unwrap();
     }
 
+    /// Everything up to this text, after which nothing has come yet.
+    pub(crate) async fn until(&mut self, end: &str) -> String {
+        let mut read = Vec::new();
+        while !read.ends_with(end.as_bytes()) {
+            let length =
+                timeout(PATIENCE, self.0.read_buf(&mut read)).await.expect("more").unwrap();
+            assert!(length > 0, "an end after {:?}", String::from_utf8_lossy(&read));
+        }
+        String::from_utf8_lossy(&read).into_owned()
+    }
+
     /// Everything until the gateway closes or breaks the connection.
     pub(crate) async fn all(&mut self) -> String {
         let mut all = Vec::new();

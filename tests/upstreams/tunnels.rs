@@ -1,0 +1,106 @@
+//! A WebSocket through to servers of each kind, and what becomes of a connection that was made for one.
+
+use crate::certificates::Authority;
+use crate::support::gateway::{Gateway, file};
+use crate::support::http2::Http2Server;
+use crate::support::server::{Seen, Server, Step, answer, bytes, socket};
+
+const SWITCHED: &str =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+/// What the client asks for a tunnel with, and more of its head.
+fn handshake(more: &str) -> String {
+    format!(
+        "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    )
+}
+
+/// Switches, and answers what comes through the tunnel.
+fn through(seen: &Seen) -> Vec<Step> {
+    match seen.target() {
+        "/socket" => bytes(SWITCHED),
+        inside => [bytes(&format!("{inside} came through")), vec![Step::Close]].concat(),
+    }
+}
+
+async fn assert_goes_through(gateway: &Gateway) {
+    let mut wire = gateway.wire().await;
+    wire.send(&handshake("")).await;
+    assert!(wire.until("\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
+    wire.send("GET /inside HTTP/1.1\r\n\r\n").await;
+    assert_eq!(wire.all().await, "/inside came through");
+}
+
+#[tokio::test]
+async fn a_websocket_goes_through_to_a_server_of_http() {
+    let server = Server::start("plain").await;
+    server.answers(through);
+    assert_goes_through(&Gateway::before(&[server.url()], "").await).await;
+}
+
+#[tokio::test]
+async fn a_websocket_goes_through_to_a_server_of_https() {
+    let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+    authority.write(&folder.path().join("ca.crt"));
+    let server = Server::tls("secure", authority.server("localhost", None)).await;
+    server.answers(through);
+    let url = format!("https://localhost:{}", server.address.port());
+    let file = file(&[url], "tls = { ca = \"ca.crt\" }", "");
+    assert_goes_through(&Gateway::reading(&file, folder.path()).await).await;
+}
+
+#[tokio::test]
+async fn a_websocket_goes_through_to_a_server_on_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = socket(&folder);
+    let (record, _accepting) = Server::unix("socket", &path);
+    record.answers(std::sync::Arc::new(through));
+    assert_goes_through(&Gateway::before(&[format!("unix:{}", path.display())], "").await).await;
+}
+
+#[tokio::test]
+async fn a_handshake_with_a_body_is_answered() {
+    let server = Server::start("plain").await;
+    server.answers(|_| answer(403, "no"));
+    let gateway = Gateway::before(&[server.url()], "").await;
+    for more in ["Content-Length: 4\r\n", "Content-Length: 0\r\n"] {
+        let mut wire = gateway.wire().await;
+        wire.send(&handshake(more)).await;
+        if more.contains('4') {
+            wire.send("body").await;
+        }
+        assert!(wire.until("\r\n\r\nno").await.starts_with("HTTP/1.1 403 "), "{more}");
+    }
+    assert_eq!(server.seen()[0].body, "body");
+}
+
+/// It was made in a way that others are not, and a request that follows is none of a tunnel.
+#[tokio::test]
+async fn the_connection_of_a_refused_tunnel_serves_nothing_else() {
+    let server = Server::start("plain").await;
+    server.answers(|_| answer(403, "no"));
+    let gateway = Gateway::before(&[server.url()], "").await;
+    for _ in 0..3 {
+        let mut wire = gateway.wire().await;
+        wire.send(&handshake("")).await;
+        wire.until("\r\n\r\nno").await;
+        assert_eq!(gateway.get("/").await.status, 403);
+    }
+    let seen = server.seen();
+    let of = |target: &str| seen.iter().filter(|seen| seen.target() == target).collect::<Vec<_>>();
+    assert!(of("/socket").iter().all(|seen| seen.nth == 1), "{seen:?}");
+    let first = of("/")[0].connection;
+    assert!(of("/").iter().all(|seen| seen.connection == first), "{seen:?}");
+}
+
+/// HTTP/2 without TLS has no upgrade of HTTP/1; the request is an ordinary one.
+#[tokio::test]
+async fn a_server_of_h2c_gets_a_request_and_no_tunnel() {
+    let server = Http2Server::start(None).await;
+    let gateway = Gateway::before(&[format!("h2c://{}", server.address)], "").await;
+    let mut wire = gateway.wire().await;
+    wire.send(&handshake("")).await;
+    let answer = wire.until("0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("GET a /socket"), "{answer}");
+}
