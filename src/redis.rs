@@ -7,6 +7,7 @@
 mod codec;
 mod damage;
 mod failure;
+mod finding;
 mod keys;
 mod link;
 mod rate;
@@ -17,6 +18,7 @@ mod store;
 use std::sync::Arc;
 
 use self::damage::Damage;
+pub use self::finding::Finding;
 use self::keys::Keys;
 use self::link::Link;
 use self::rate::SharedRates;
@@ -36,15 +38,12 @@ pub struct RedisStore {
     rates: SharedRates,
 }
 
-/// Connects once, and gives what an operator should know of this Redis, each with its name for programs.
+/// Connects once, and gives what an operator should know of this Redis. It writes nothing.
 ///
 /// # Errors
 ///
 /// Why it cannot be used, and what to do.
-pub async fn examine(
-    settings: Settings,
-    clock: Clock,
-) -> Result<Vec<(&'static str, String)>, String> {
+pub async fn examine(settings: Settings, clock: Clock) -> Result<Vec<Finding>, String> {
     let keys = Keys::new(settings.key_prefix.clone());
     let found = link::examine(settings, &clock, keys.sessions()).await;
     found.map_err(|failure| failure.to_string())

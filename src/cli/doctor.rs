@@ -25,7 +25,8 @@ Examples:
   wxgate doctor --config /etc/wxgate/gateway.toml --strict
   wxgate doctor --json | jq -r '.findings[] | select(.severity==\"error\").id'
 
-It asks Redis for its version, its eviction policy and its time; WeChat for an access_token, by \
+It asks Redis for its version, its eviction policy and its time, tries each command that the gateway \
+needs in a form that writes nothing, and looks at its certificate; it asks WeChat for an access_token, by \
 stable_token without force, which gives the one that is in use and invalidates none; and it connects to \
 the servers of upstreams, at this machine's other addresses too. It changes nothing.
 It exits with 65 where there is an error.";

@@ -6,10 +6,12 @@
 //! connection longer than for an answer.
 
 mod backoff;
+mod certificate;
 mod connection;
 mod connector;
 mod feed;
 mod inspection;
+mod permissions;
 mod primaries;
 mod supervisor;
 mod wire;
@@ -27,6 +29,7 @@ use self::connection::Connection;
 use self::connector::Connector;
 use self::supervisor::Supervisor;
 use super::failure::Failure;
+use super::finding::Finding;
 use super::scripts::Invocation;
 use super::settings::Settings;
 use crate::clock::Clock;
@@ -69,13 +72,17 @@ pub(super) async fn examine(
     settings: Settings,
     clock: &Clock,
     tracked: String,
-) -> Result<Vec<(&'static str, String)>, Failure> {
+) -> Result<Vec<Finding>, Failure> {
     let connector = Connector::new(settings, tracked, Arc::new(Deaf));
     let mut wire = connector.open(&BTreeSet::new()).await?;
     let mut findings = inspection::findings(&mut wire, clock).await;
     if let Err(failure) = &wire.feed {
-        findings.push(("redis_feed", format!("ended sessions are not heard of: {failure}")));
+        let text = format!("ended sessions are not heard of: {failure}");
+        findings.push(Finding::fault("redis_feed", text));
     }
+    let settings = &connector.settings;
+    findings.extend(permissions::findings(&mut wire, settings.key_prefix.as_str()).await);
+    findings.extend(certificate::findings(settings, &wire.primaries.nodes, clock).await);
     Ok(findings)
 }
 

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wxgate::clock::Clock;
 use wxgate::simulator::{Options, Simulator};
 
 use crate::redis_server::Server;
+use crate::redis_server::certificates::Certificates;
 use crate::{Ended, Folder};
 
 const APPID: &str = "wx0123456789abcdef";
@@ -128,7 +131,8 @@ async fn an_address_that_is_not_in_the_whitelist_is_found() {
         client.post(settings).body(r#"{"ip_whitelist":["10.9.9.9"]}"#).send().await.unwrap();
     assert!(answer.status().is_success());
     let found = finding(&world.doctor().await, "wechat_whitelist");
-    assert!(found["what"].as_str().unwrap().contains("IP whitelist"), "{found}");
+    let what = found["what"].as_str().unwrap();
+    assert!(what.contains("IP whitelist") && what.contains("(WeChat saw 127.0.0.1)"), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,6 +192,98 @@ async fn a_redis_that_wants_a_login_or_is_not_there_is_found() {
     assert!(found["what"].as_str().unwrap().starts_with("connection refused"), "{found}");
 }
 
+/// The rules of the operations guide for a user that is to do without one of them.
+fn rules_without(rule: &str) -> Vec<&'static str> {
+    let guide = include_str!("../../docs/operations.md");
+    let line = guide.lines().find_map(|line| line.strip_prefix("ACL SETUSER wxgate on >PASSWORD "));
+    let rules: Vec<_> = line.unwrap().split(' ').collect();
+    assert!(rules.contains(&rule), "{rule}");
+    rules.into_iter().filter(|it| *it != rule).collect()
+}
+
+impl World {
+    /// What is said of a user with these rules.
+    async fn doctor_of_user(&mut self, redis: &Server, rules: &[&str]) -> Ended {
+        let user = ["ACL", "SETUSER", "gate", "reset", "on", ">s3cret"];
+        redis.command::<()>(&[&user[..], rules].concat()).await;
+        self.store = format!("redis://gate:${{PASSWORD}}@{}", redis.address());
+        self.doctor_of(self.text(), &[("PASSWORD", "s3cret")]).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_that_the_acl_user_lacks_is_found() {
+    let mut world = World::new().await;
+    let redis = Server::start().await;
+    for rule in [
+        "+get",
+        "+mget",
+        "+set",
+        "+psetex",
+        "+setrange",
+        "+del",
+        "+pttl",
+        "+pexpire",
+        "+eval",
+        "+evalsha",
+        "+time",
+        "+info",
+    ] {
+        let ended = world.doctor_of_user(&redis, &rules_without(rule)).await;
+        let found = finding(&ended, "redis_acl");
+        let what = found["what"].as_str().unwrap();
+        assert!(what.contains(&format!("add {rule} to its rules")), "{found}");
+        assert_eq!(found["severity"], if rule == "+info" { "warning" } else { "error" });
+    }
+    for (rule, id) in [("+ping", "redis_unavailable"), ("+client|tracking", "redis_feed")] {
+        let ended = world.doctor_of_user(&redis, &rules_without(rule)).await;
+        assert!(finding(&ended, id)["what"].as_str().unwrap().contains("NOPERM"), "{rule}");
+    }
+    assert_eq!(redis.command::<u64>(&["DBSIZE"]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_the_acl_user_may_not_use_are_found() {
+    let mut world = World::new().await;
+    let redis = Server::start().await;
+    let rules = [&rules_without("~wxgate:*")[..], &["~other:*"]].concat();
+    let found = finding(&world.doctor_of_user(&redis, &rules).await, "redis_acl");
+    assert!(found["what"].as_str().unwrap().contains("add ~wxgate:* to its rules"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_of_redis_that_end_soon_are_found() {
+    let days = |days: u64| Some(Duration::from_secs(days * 24 * 3600 + 3600));
+    for (ends, soon) in [
+        ([days(9), days(31)], Some("its certificate ends on ")),
+        ([days(31), days(9)], Some("client.pem ends on ")),
+        ([days(31), days(31)], None),
+    ] {
+        let world = World::new().await;
+        let certificates = Arc::new(Certificates::with_ends(ends));
+        let redis = Server::with_certificates(&[], certificates.clone()).await;
+        let path = |name| certificates.path(name).display().to_string();
+        let (ca, cert, key) = (path("ca.pem"), path("client.pem"), path("client.key"));
+        let store = format!(
+            "url = \"{}\"\ntls = {{ ca = \"{ca}\", cert = \"{cert}\", key = \"{key}\" }}",
+            redis.url()
+        );
+        let text = world.text().replace("url = \"memory:\"", &store);
+        let ended = world.doctor_of(text, &[]).await;
+        match soon {
+            Some(words) => {
+                let found = finding(&ended, "redis_certificate");
+                assert_eq!(found["severity"], "warning");
+                let what = found["what"].as_str().unwrap();
+                assert!(what.contains(words) && what.contains(", in 9 days"), "{found}");
+            }
+            None => {
+                assert!(ended.json()["well"] == true && !ended.stdout.contains("redis_certificate"))
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_is_not_there_is_found() {
     let world = World::new().await;
@@ -239,11 +335,16 @@ async fn a_secret_file_that_all_can_read_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_of_examples_are_found() {
+async fn keys_that_can_be_guessed_are_found() {
     let world = World::new().await;
     let example = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-    for name in ["SIGNING", "STORE"] {
-        let ended = world.doctor_of(world.text(), &[(name, example)]).await;
+    // The text "correct horse battery staple, in base64".
+    let words = "Y29ycmVjdCBob3JzZSBiYXR0ZXJ5IHN0YXBsZSwgaW4gYmFzZTY0";
+    let typed = "ourverylongsecretsigningkeyfortheshopoftoday";
+    for (name, key) in
+        [("SIGNING", example), ("STORE", example), ("SIGNING", words), ("SIGNING", typed)]
+    {
+        let ended = world.doctor_of(world.text(), &[(name, key)]).await;
         let found = finding(&ended, "weak_key");
         assert!(found["help"].as_str().unwrap().contains("wxgate keys generate"), "{found}");
     }

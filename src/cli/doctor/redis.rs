@@ -1,4 +1,4 @@
-//! Redis: whether it can be reached, and whether it will keep sessions.
+//! Redis: whether it can be reached, lets the gateway do what it must, and will keep sessions.
 
 use super::finding::Finding;
 use crate::clock::Clock;
@@ -17,8 +17,11 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
             vec![Finding::good("redis", &about, "can be reached, and keeps what it is given")]
         }
         Ok(findings) => {
-            let finding = |(id, text): (&'static str, String)| Finding::error(id, &about, text, "");
-            findings.into_iter().map(finding).collect()
+            let findings = findings.into_iter().map(|found| match found.is_fault {
+                true => Finding::error(found.id, &about, found.text, ""),
+                false => Finding::warning(found.id, &about, found.text, ""),
+            });
+            findings.collect()
         }
     }
 }

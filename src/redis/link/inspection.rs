@@ -6,7 +6,7 @@ use redis::aio::ConnectionLike;
 use redis::{Cmd, FromRedisValue, InfoDict};
 use tokio::time::timeout;
 
-use super::connection::Connection;
+use super::super::finding::Finding;
 use super::wire::Wire;
 use crate::clock::Clock;
 
@@ -17,12 +17,9 @@ const CLOCK_TOLERANCE: u64 = 5;
 /// The first with RESP3 and client tracking.
 const OLDEST: (u64, u64) = (6, 0);
 
-/// A sentence, and its name for programs.
-pub(super) type Finding = (&'static str, String);
-
 /// What to warn of, in sentences.
 pub(super) async fn inspect(wire: &mut Wire, clock: &Clock) -> Vec<String> {
-    findings(wire, clock).await.into_iter().map(|(_, sentence)| sentence).collect()
+    findings(wire, clock).await.into_iter().map(|finding| finding.text).collect()
 }
 
 /// What to warn of.
@@ -32,19 +29,10 @@ pub(super) async fn findings(wire: &mut Wire, clock: &Clock) -> Vec<Finding> {
 
 async fn inspect_all(wire: &mut Wire, clock: &Clock) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match (&mut wire.feed, &mut wire.commands) {
-        (Ok(feed), _) => {
-            for (node, connection) in &mut feed.connections {
-                let found = inspect_server(connection, clock).await;
-                let named = |(id, text)| (id, format!("{node}: {text}"));
-                findings.extend(found.into_iter().map(named));
-            }
-        }
-        (Err(_), connection @ Connection::Server(_)) => {
-            findings.extend(inspect_server(connection, clock).await);
-        }
-        // What it would answer is not one server's.
-        (Err(_), Connection::Cluster(_)) => {}
+    for (name, connection) in wire.servers() {
+        let found = inspect_server(connection, clock).await;
+        let named = |(id, text)| Finding::fault(id, format!("{name}{text}"));
+        findings.extend(found.into_iter().map(named));
     }
     findings
 }
@@ -52,7 +40,7 @@ async fn inspect_all(wire: &mut Wire, clock: &Clock) -> Vec<Finding> {
 async fn inspect_server(
     connection: &mut (impl ConnectionLike + Send),
     clock: &Clock,
-) -> Vec<Finding> {
+) -> Vec<(&'static str, String)> {
     let mut findings = Vec::new();
     // An ACL user may not be allowed to ask; then there is nothing to say.
     if let Some(info) = ask(redis::cmd("INFO"), connection).await {

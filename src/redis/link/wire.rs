@@ -28,6 +28,21 @@ pub(super) struct Wire {
     beats: usize,
 }
 
+impl Wire {
+    /// A connection to each server, with what findings about it begin with.
+    pub(super) fn servers(&mut self) -> Vec<(String, &mut MultiplexedConnection)> {
+        match (&mut self.feed, &mut self.commands) {
+            (Ok(feed), _) => {
+                let servers = feed.connections.iter_mut();
+                servers.map(|(node, connection)| (format!("{node}: "), connection)).collect()
+            }
+            (Err(_), Connection::Server(connection)) => vec![(String::new(), connection)],
+            // What it would answer is not one server's.
+            (Err(_), Connection::Cluster(_)) => Vec::new(),
+        }
+    }
+}
+
 /// Why a wire is not trusted any more.
 #[derive(Debug)]
 pub(super) enum Doubt {

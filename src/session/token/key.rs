@@ -14,7 +14,7 @@ use ring::signature::{
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, can_be_guessed};
 use crate::session::random_bytes;
 
 /// Below this an HS256 key can be guessed (RFC 7518, 3.2).
@@ -27,6 +27,7 @@ pub struct SigningKey {
     algorithm: Algorithm,
     encoding: EncodingKey,
     decoding: DecodingKey,
+    can_be_guessed: bool,
 }
 
 /// Why a text is no signing key. The text itself is never in it.
@@ -55,7 +56,9 @@ impl SigningKey {
         if secret.expose().len() < MIN_SECRET_LENGTH {
             return Err(BadKey::Short);
         }
-        Ok(Self::symmetric(&secret))
+        let text = text.trim().trim_end_matches('=');
+        let can_be_guessed = can_be_guessed(text.as_bytes()) || can_be_guessed(secret.expose());
+        Ok(Self { can_be_guessed, ..Self::symmetric(&secret) })
     }
 
     /// A new HS256 key, for a gateway whose sessions end with the process.
@@ -70,6 +73,7 @@ impl SigningKey {
             algorithm: Algorithm::HS256,
             encoding: EncodingKey::from_secret(bytes),
             decoding: DecodingKey::from_secret(bytes),
+            can_be_guessed: false,
         }
     }
 
@@ -110,12 +114,17 @@ impl SigningKey {
         decoding: DecodingKey,
         public: &[u8],
     ) -> Self {
-        Self { id: key_id(public), algorithm, encoding, decoding }
+        Self { id: key_id(public), algorithm, encoding, decoding, can_be_guessed: false }
     }
 
     /// The `kid`: the same on every replica that has the key.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Whether it is an HS256 key that looks as if nobody had drawn it by chance.
+    pub fn can_be_guessed(&self) -> bool {
+        self.can_be_guessed
     }
 
     pub(super) fn algorithm(&self) -> Algorithm {
