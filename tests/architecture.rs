@@ -51,7 +51,7 @@ fn source(path: &Path) -> Source {
     let first = path.iter().next().unwrap().to_str().unwrap();
     let module = first.strip_suffix(".rs").unwrap_or(first).to_owned();
     let is_comment = |line: &&str| line.trim_start().starts_with("//");
-    let is_test = path.file_name().is_some_and(|name| name == "tests.rs");
+    let is_test = path.iter().any(|part| part == "tests.rs" || part == "tests");
     let production = text.split("#[cfg(test)]\nmod ").next().filter(|_| !is_test);
     let production = production.unwrap_or_default();
     let code = production.lines().filter(|line| !is_comment(line)).collect::<Vec<_>>().join("\n");
