@@ -1,6 +1,8 @@
 //! A table of the file, of which keys are asked for one after the other. What nobody asked for is
 //! unknown.
 
+use std::path::PathBuf;
+
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -42,6 +44,11 @@ impl<'r> Section<'r> {
     /// A key that the table can have.
     pub(super) fn key(&mut self, name: &str) -> Key<'r> {
         self.ask(name, false)
+    }
+
+    /// Counts a file among those of the configuration: when it changes they are read again.
+    pub(super) fn belongs(&self, file: PathBuf) {
+        self.reader.belongs(file);
     }
 
     /// A key with a secret value, and its `_file` twin.

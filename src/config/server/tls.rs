@@ -25,6 +25,13 @@ pub(super) fn tls(tls: &mut Section<'_>) -> Option<Tls> {
         true => files.check().err(),
         false => None,
     };
+    if unusable.is_some() {
+        // While they are good they are followed by their listener. As they are they keep a configuration out,
+        // which is to be read again when they are mended.
+        for file in [&files.cert, &files.key].into_iter().chain(&files.client_ca) {
+            tls.belongs(file.clone());
+        }
+    }
     let client_ca = checked(client_ca, Part::ClientCa, unusable.as_ref());
     let cert = checked(cert, Part::Cert, unusable.as_ref());
     let key = checked(key, Part::Key, unusable.as_ref());

@@ -1,5 +1,7 @@
 //! How many connections there may be.
 
+use wxgate::lifecycle::reloads::Outcome;
+
 use super::{GET, assert_ok, listening, on};
 use crate::raw::Wire;
 use crate::support::config::Config;
@@ -49,4 +51,50 @@ async fn the_limit_holds_without_proxies() {
     assert!(second.is_closed().await);
     first.send(GET).await;
     assert_ok(&first.answer().await);
+}
+
+/// A new connection that was served; none where it was closed.
+async fn served(gateway: &Gateway) -> Option<Wire> {
+    let mut wire = gateway.wire().await;
+    wire.try_send(GET).await.ok()?;
+    assert_ok(&wire.next_answer(false).await?);
+    Some(wire)
+}
+
+/// Connections count that come while there is a limit.
+#[tokio::test]
+async fn a_reload_changes_the_limit_and_who_is_not_counted() {
+    let config = Config::default();
+    let limited = config.clone().key("limits", "connections_per_address = 1");
+    let trusting = limited.clone().key("server", "trusted_proxies = [\"127.0.0.1\"]");
+    let gateway = Gateway::with(config.clone()).await;
+    let _uncounted = served(&gateway).await.unwrap();
+    assert!(matches!(gateway.reload(&limited).await, Outcome::Applied(_)));
+    let _counted = served(&gateway).await.unwrap();
+    assert!(served(&gateway).await.is_none());
+    assert!(matches!(gateway.reload(&trusting).await, Outcome::Applied(_)));
+    assert!(served(&gateway).await.is_some());
+    assert!(matches!(gateway.reload(&limited).await, Outcome::Applied(_)));
+    assert!(served(&gateway).await.is_none());
+    assert!(matches!(gateway.reload(&config).await, Outcome::Applied(_)));
+    assert!(served(&gateway).await.is_some());
+}
+
+/// What a trusted proxy says of the client is believed from the next request on, and no longer.
+#[tokio::test]
+async fn a_reload_changes_who_is_believed() {
+    let config = Config::default();
+    let trusting = config.clone().key("server", "trusted_proxies = [\"127.0.0.1\"]");
+    let gateway = Gateway::with(config.clone()).await;
+    let mut wire = gateway.wire().await;
+    let mut clients = Vec::new();
+    for config in [&config, &trusting, &config] {
+        gateway.reload(config).await;
+        wire.send("GET /public/x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n").await;
+        assert_ok(&wire.answer().await);
+        clients.push(gateway.upstream.last().header("x-real-ip").map(str::to_owned));
+    }
+    let [before, trusted, after] = clients.try_into().unwrap();
+    assert_eq!((before.as_deref(), &before), (Some("127.0.0.1"), &after));
+    assert_eq!(trusted.as_deref(), Some("192.0.2.7"));
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use rustls_pki_types::CertificateDer;
+use wxgate::lifecycle::reloads::Outcome;
 
 use super::{Certificate, GET, NAME, assert_ok, connect, listening, on, table};
 use crate::certificates::{Authority, Pair};
@@ -104,4 +105,49 @@ async fn a_certificate_without_its_key_is_said_once_and_never_shown() {
     let key = next.key_pem();
     let line = key.lines().nth(1).unwrap();
     assert!(!process.log().contains(line));
+}
+
+/// What waits for a restart after this configuration was read again.
+async fn waits_for_a_restart(gateway: &Gateway, config: &Config) -> Vec<String> {
+    assert_eq!(gateway.reload(config).await, Outcome::Unchanged);
+    gateway.app.configuration().reloads().record().last.unwrap().needs_restart
+}
+
+#[tokio::test]
+async fn a_changed_certificate_waits_for_no_restart_and_another_path_does() {
+    let certificate = Certificate::new();
+    let config = listening(&[on(&format!("tls = {}", certificate.table("")))]);
+    let gateway = Gateway::with(config.clone()).await;
+    let next = certificate.authority.sign(NAME);
+    next.write(&certificate.path("tls.crt"), &certificate.path("tls.key"));
+    assert!(waits_for_a_restart(&gateway, &config).await.is_empty());
+    until_shown(gateway.listener(1), &certificate.authority, &next).await;
+
+    let elsewhere = Certificate::new();
+    let config = listening(&[on(&format!("tls = {}", elsewhere.table("")))]);
+    let waits = waits_for_a_restart(&gateway, &config).await;
+    assert!(waits.len() == 1 && waits[0].contains("tls"), "{waits:?}");
+    assert_eq!(shown(gateway.listener(1), &certificate.authority).await, next.certificate());
+}
+
+#[tokio::test]
+async fn a_configuration_that_a_bad_certificate_keeps_out_is_read_again_when_it_is_mended() {
+    let certificate = Certificate::new();
+    let config = Config::default()
+        .table("server", "listen = [\"127.0.0.1:0\"]\nlame_duck = \"0s\"")
+        .key("server", &format!("tls = {}", certificate.table("")))
+        .variable("WECHAT", "http://127.0.0.1:1")
+        .variable("UPSTREAM", "http://127.0.0.1:1");
+    let mut process = Process::start(&config).await;
+    let (authority, address) = (&certificate.authority, process.address);
+    let next = authority.sign(NAME);
+    std::fs::write(certificate.path("tls.crt"), next.certificate_pem()).unwrap();
+    let changed = config.key("limits", "body_size = \"1KiB\"");
+    process.write("gateway.toml", &changed.text());
+    process.until_logged("configuration not reloaded, generation 1 stays in effect").await;
+    assert_eq!(shown(address, authority).await, certificate.pair.certificate());
+
+    next.write(&certificate.path("tls.crt"), &certificate.path("tls.key"));
+    process.until_logged("configuration reloaded, generation 2: [limits] changed").await;
+    until_shown(address, authority, &next).await;
 }
