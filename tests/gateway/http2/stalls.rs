@@ -1,12 +1,18 @@
 //! HTTP/2 clients that take their time (DOS-02).
 
+use std::time::Duration;
+
 use super::assert_serves;
 use crate::frames::{
-    DATA, END_STREAM, Frames, HEADERS, Outcome, PING, PREFACE, SETTINGS, fields, frame, request,
+    DATA, END_STREAM, ENHANCE_YOUR_CALM, Frame, Frames, GOAWAY, HEADERS, Outcome, PING, PREFACE,
+    RESET, SETTINGS, WINDOW_UPDATE, fields, frame, request,
 };
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
 use crate::upstream::Reply;
+
+/// Larger than anything that is held for a client.
+const LARGE: usize = 4 << 20;
 
 async fn impatient() -> Gateway {
     let config = Config::default()
@@ -96,32 +102,50 @@ async fn dos_02_a_reader_that_stalls_is_reset() {
     assert_serves(&gateway).await;
 }
 
-#[tokio::test]
-async fn dos_02_a_reader_of_single_bytes_is_reset() {
-    use crate::frames::WINDOW_UPDATE;
-    let gateway = impatient().await;
-    gateway.upstream.on("/public/large", Reply::ok(&"x".repeat(4 << 20)));
-    let mut frames = Frames::connect(gateway.address).await;
+/// Takes the answer on stream 1 a byte at a time, and gives what was taken and the frame that ended it.
+async fn in_single_bytes(frames: &mut Frames, pause: Option<Duration>) -> (usize, Frame) {
     frames.send(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 1])).await;
     frames.ask(1, &request("GET", "/public/large", &[]), true).await;
     assert_eq!(frames.outcome(1).await, Outcome::Answer(200));
-    let mut ended = None;
-    while let Some(next) = frames.next().await {
+    let mut taken = 0;
+    loop {
+        let next = frames.next().await.expect("a word before the end");
         match next.kind {
             DATA => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                let byte = 1_u32.to_be_bytes();
-                frames.try_send(frame(WINDOW_UPDATE, 0, 1, &byte)).await;
+                taken += next.payload.len();
+                if let Some(pause) = pause {
+                    tokio::time::sleep(pause).await;
+                }
+                frames.try_send(frame(WINDOW_UPDATE, 0, 1, &1_u32.to_be_bytes())).await;
             }
-            crate::frames::RESET => {
-                ended = Some(next);
-                break;
-            }
+            RESET | GOAWAY => return (taken, next),
             _ => {}
         }
     }
-    // Reset, or the whole connection closed.
-    drop(ended);
+}
+
+/// The pause is the attack: without it this is a flood of WINDOW_UPDATE.
+#[tokio::test]
+async fn dos_02_a_reader_of_single_bytes_is_reset() {
+    let gateway = impatient().await;
+    gateway.upstream.on("/public/large", Reply::ok(&"x".repeat(LARGE)));
+    let mut frames = Frames::connect(gateway.address).await;
+    let (taken, end) = in_single_bytes(&mut frames, Some(Duration::from_millis(20))).await;
+    assert_eq!((end.kind, end.stream), (RESET, 1), "{end:?}");
+    assert!((1..LARGE).contains(&taken), "{taken}");
+    // It alone: others on the connection are answered.
+    frames.ask(3, &request("GET", "/public/x", &[]), true).await;
+    assert_eq!(frames.outcome(3).await, Outcome::Answer(200));
+}
+
+#[tokio::test]
+async fn dos_01_a_reader_of_single_bytes_that_hurries_is_sent_away() {
+    let gateway = Gateway::start().await;
+    gateway.upstream.on("/public/large", Reply::ok(&"x".repeat(LARGE)));
+    let mut frames = Frames::connect(gateway.address).await;
+    let (taken, end) = in_single_bytes(&mut frames, None).await;
+    assert_eq!((end.kind, &end.payload[4..8]), (GOAWAY, &ENHANCE_YOUR_CALM.to_be_bytes()[..]));
+    assert!((1..LARGE).contains(&taken), "{taken}");
     assert_serves(&gateway).await;
 }
 
@@ -133,7 +157,7 @@ async fn dos_02_pings_do_not_keep_an_idle_connection() {
     frames.ask(1, &request("GET", "/public/x", &[]), true).await;
     assert_eq!(frames.outcome(1).await, Outcome::Answer(200));
     loop {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         if !frames.try_send(frame(PING, 0, 0, &[0; 8])).await {
             break;
         }
