@@ -71,7 +71,7 @@ async fn a_method_that_no_route_has_is_a_405_that_names_the_others() {
     let gateway = Gateway::with(config).await;
     let answer = gateway.post("/m").await;
     assert_eq!((answer.status, answer.code().as_str()), (405, "method_not_allowed"));
-    assert_eq!(answer.header("allow"), Some("GET, PUT, DELETE"));
+    assert_eq!(answer.header("allow"), Some("DELETE, GET, PUT"));
     for method in ["TRACE", "get", "PROPFIND", "FOO", "PRI"] {
         let request = format!("{method} /public/x HTTP/1.1\r\nHost: a\r\n\r\n");
         let answer = Wire::ask(gateway.address, request).await;

@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::House;
+use crate::admin::ask;
 use crate::raw::Wire;
 use crate::support::config::Config;
 use crate::support::jwt::{KEY, OTHER_KEY};
@@ -24,6 +25,29 @@ async fn sighup_puts_the_file_in_effect_and_says_what_changed() {
     // Once more: nothing is different, which is an answer too.
     house.process.signal("HUP");
     house.process.until_logged("generation 2 as before: nothing changed").await;
+}
+
+#[tokio::test]
+async fn the_admin_listener_reloads_when_asked_and_says_what_came_of_it() {
+    let token = "a token for the admin listener";
+    let config = Config::default().key("admin", "token = \"${ADMIN}\"").variable("ADMIN", token);
+    let house = House::open(config).await;
+    let reload = async || ask(house.process.admin, "POST", "/reload", Some(token), "").await;
+    let more = r#"path = "/new/**", upstream = "shop", auth = "none""#;
+    house.write(&house.config.clone().route(more));
+    let answer = reload().await;
+    // Who looks at the file each second may have been the first.
+    assert_eq!((answer.status, &answer.json()["reloaded"]), (200, &true.into()));
+    assert_eq!(house.get("/new/x").await.status, 200);
+    house.write(&house.config.clone().route("path = \"no path\""));
+    let answer = reload().await;
+    assert_eq!(answer.status, 422);
+    assert!(
+        answer.json()["error"].as_str().unwrap().contains("gateway.toml:"),
+        "{}",
+        answer.text()
+    );
+    assert_eq!(house.get("/new/x").await.status, 200);
 }
 
 #[tokio::test]
