@@ -24,7 +24,6 @@ pub(super) fn write(log: &AccessLog, session: &Session, ctx: &Context, ended: &E
     let live = ctx.live.as_ref();
     let app = live.and_then(|live| ctx.state.apps.get(live.app));
     let upstream = ctx.upstream.as_ref().filter(|_| ctx.attempts > 0);
-    let server = ctx.lease.as_ref().map(|lease| lease.address.to_string());
     let trace_id = ctx.trace.as_ref().map(|trace| trace.context.trace_id_text());
     let line = Request {
         request_id: ctx.request_id.to_str().unwrap_or_default(),
@@ -41,8 +40,9 @@ pub(super) fn write(log: &AccessLog, session: &Session, ctx: &Context, ended: &E
         wechat_errcode: ctx.refusal.and_then(|refused| refused.wechat_errcode),
         app: app.map(|app| app.name.as_str()),
         openid: live.map(|live| live.session.user.openid.as_str()),
+        openid_name: live.map(|live| &live.openid_in_log),
         upstream: upstream.map(|backend| backend.upstream.settings.name.as_str()),
-        server: server.as_deref(),
+        server: ctx.lease.as_ref().map(|lease| &*lease.shown),
         attempts: ctx.attempts,
         bytes_in: ended.request_bytes,
         bytes_out: ended.response_bytes,

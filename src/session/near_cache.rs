@@ -15,6 +15,7 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 
 use super::record::{Session, SessionId};
 use super::store::Invalidations;
+use crate::telemetry::log::access::KeptName;
 
 /// Sessions held at one time. About 1 KiB each.
 const CAPACITY: usize = 100_000;
@@ -38,6 +39,8 @@ pub struct Live {
     pub openid: HeaderValue,
     /// The unionid as a header value, where there is one.
     pub unionid: Option<HeaderValue>,
+    /// The openid as the log has it.
+    pub openid_in_log: KeptName,
     /// Whether it is known to have changed or ended.
     called_back: AtomicBool,
     /// Whether the cache holds it, and so can call it back.
@@ -65,7 +68,17 @@ impl Live {
         let renew_from = AtomicU64::new(renew_from);
         let called_back = AtomicBool::new(false);
         let held = AtomicBool::new(true);
-        Some(Self { session, openid, unionid, called_back, held, era, stale_from, renew_from })
+        Some(Self {
+            session,
+            openid,
+            unionid,
+            openid_in_log: KeptName::default(),
+            called_back,
+            held,
+            era,
+            stale_from,
+            renew_from,
+        })
     }
 
     /// Whether it is known to have changed or ended.

@@ -5,6 +5,7 @@
 //! those that are known to hold nothing of a request are written at all.
 
 pub mod access;
+mod json;
 mod level;
 pub mod mask;
 mod sink;

@@ -18,6 +18,8 @@ use super::{Protocol, Server, ServerName, Settings};
 pub struct Target {
     /// Where it is.
     pub address: Address,
+    /// The same as a text.
+    pub shown: Box<str>,
     /// What is spoken with it.
     pub protocol: Protocol,
     /// The name that its certificate must have; there is one exactly where the protocol is `https`.
@@ -60,9 +62,11 @@ impl Target {
         };
         let authority = server.authority();
         let authority = authority.and_then(|authority| HeaderValue::try_from(authority).ok());
-        let seed = hash::key(address.to_string().as_bytes());
+        let shown = address.to_string();
+        let seed = hash::key(shown.as_bytes());
         let under_way = AtomicUsize::new(0);
-        Some(Self { address, protocol, tls_name, authority, seed, standing, under_way })
+        let shown = shown.into();
+        Some(Self { address, shown, protocol, tls_name, authority, seed, standing, under_way })
     }
 
     /// Whether the server would come to the same target again.

@@ -3,19 +3,29 @@
 //! Written straight into its text: the fields are fixed, and tracing's visitors cost several times as much.
 //! `docs/logs.md` tells of each field, and a test holds the two together.
 
-use std::fmt::{self, Write};
+mod names;
+
+use std::cell::RefCell;
+use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ring::hmac;
-
+pub use self::names::{KeptName, OpenidNames};
+use super::Settings;
+use super::json::{Json, member};
 use super::sink::Sink;
-use super::{Openid, Settings, timestamp};
+use super::timestamp::Timestamps;
 
-/// What the key of the hash is made for, so that no other use of its mother gives the same.
-const PURPOSE: &[u8] = b"wxgate: openids in logs";
-/// Of the hash: enough to tell users apart.
-const HASH_BYTES: usize = 8;
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// What one line after the other is made with.
+#[derive(Default)]
+struct Scratch {
+    line: String,
+    timestamps: Timestamps,
+}
 
 /// Every field, in the order of the line.
 pub const FIELDS: [&str; 26] = [
@@ -67,6 +77,8 @@ pub struct Request<'a> {
     pub wechat_errcode: Option<i64>,
     pub app: Option<&'a str>,
     pub openid: Option<&'a str>,
+    /// What is kept of it with the session.
+    pub openid_name: Option<&'a KeptName>,
     pub upstream: Option<&'a str>,
     pub server: Option<&'a str>,
     pub attempts: usize,
@@ -76,42 +88,6 @@ pub struct Request<'a> {
     pub auth: Option<Duration>,
     pub action: Option<Duration>,
     pub upstream_response: Option<Duration>,
-}
-
-/// How openids stand in the log.
-#[derive(Clone, Debug)]
-pub struct OpenidNames {
-    form: Openid,
-    key: hmac::Key,
-}
-
-impl OpenidNames {
-    /// Replicas that share `secret` write the same.
-    pub fn new(form: Openid, secret: &[u8]) -> Self {
-        let mother = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&mother, PURPOSE).as_ref());
-        Self { form, key }
-    }
-
-    /// The name of an openid in the log; none where none is written.
-    pub fn of(&self, openid: &str) -> Option<String> {
-        let mut name = String::new();
-        self.write(openid, &mut name).then_some(name)
-    }
-
-    fn write(&self, openid: &str, text: &mut String) -> bool {
-        match self.form {
-            Openid::None => return false,
-            Openid::Plain => text.push_str(openid),
-            Openid::Hash => {
-                let tag = hmac::sign(&self.key, openid.as_bytes());
-                for byte in tag.as_ref().iter().take(HASH_BYTES) {
-                    let _ = write!(text, "{byte:02x}");
-                }
-            }
-        }
-        true
-    }
 }
 
 /// The access log.
@@ -137,64 +113,70 @@ impl AccessLog {
         if sampled && unit(request.request_id) >= self.sample {
             return;
         }
-        let mut line = String::with_capacity(640);
-        if self.text {
-            self.write_text(request, now, &mut line);
-        } else {
-            self.write_json(request, now, sampled, &mut line);
-        }
-        line.push('\n');
-        self.sink.write(line.as_bytes());
+        SCRATCH.with_borrow_mut(|Scratch { line, timestamps }| {
+            line.clear();
+            if self.text {
+                self.write_text(request, now, timestamps, line);
+            } else {
+                line.push_str("{\"timestamp\":\"");
+                timestamps.write(now, line);
+                self.write_json(request, sampled, line);
+            }
+            line.push('\n');
+            self.sink.write(line.as_bytes());
+        });
     }
 
-    fn write_json(&self, request: &Request<'_>, now: u64, sampled: bool, line: &mut String) {
-        line.push_str("{\"timestamp\":\"");
-        timestamp::write(now, line);
+    /// What follows the time.
+    fn write_json(&self, request: &Request<'_>, sampled: bool, line: &mut String) {
         line.push_str("\",\"level\":\"INFO\",\"message\":\"request\"");
         let mut json = Json(line);
-        json.text("request_id", request.request_id);
-        json.optional("trace_id", request.trace_id);
-        json.displayed("client", request.client.as_ref());
-        json.displayed("peer", request.peer.as_ref());
-        json.optional("protocol", Some(request.protocol).filter(|text| !text.is_empty()));
-        json.optional("method", Some(request.method).filter(|text| !text.is_empty()));
-        json.text("route", request.route);
-        json.optional("path", request.path);
-        json.number("status", request.status.into());
-        json.optional("code", request.code);
+        json.text(member!("request_id"), request.request_id);
+        json.optional(member!("trace_id"), request.trace_id);
+        json.ip(member!("client"), request.client);
+        json.socket(member!("peer"), request.peer);
+        json.optional(member!("protocol"), Some(request.protocol).filter(|text| !text.is_empty()));
+        json.optional(member!("method"), Some(request.method).filter(|text| !text.is_empty()));
+        json.text(member!("route"), request.route);
+        json.optional(member!("path"), request.path);
+        json.number(member!("status"), request.status);
+        json.optional(member!("code"), request.code);
         if let Some(errcode) = request.wechat_errcode {
-            let _ = write!(json.0, ",\"wechat_errcode\":{errcode}");
+            json.number(member!("wechat_errcode"), errcode);
         }
-        json.optional("app", request.app);
+        json.optional(member!("app"), request.app);
         if let Some(openid) = request.openid {
             let before = json.0.len();
-            json.0.push_str(",\"openid\":\"");
-            match self.names.write(openid, json.0) {
+            json.0.push_str(concat!(member!("openid"), "\""));
+            match self.names.write(openid, request.openid_name, json.0) {
                 true => json.0.push('"'),
                 false => json.0.truncate(before),
             }
         }
-        json.optional("upstream", request.upstream);
-        json.optional("server", request.server);
+        json.optional(member!("upstream"), request.upstream);
+        json.optional(member!("server"), request.server);
         if request.attempts > 0 {
-            json.number("attempts", request.attempts as u64);
+            json.number(member!("attempts"), request.attempts);
         }
-        json.number("bytes_in", request.bytes_in);
-        json.number("bytes_out", request.bytes_out);
-        json.milliseconds("duration_ms", Some(request.duration));
-        json.milliseconds("auth_ms", request.auth);
-        json.milliseconds("action_ms", request.action);
-        json.milliseconds("upstream_ms", request.upstream_response);
-        if sampled {
-            line.push_str(",\"sampled\":true");
-        }
-        line.push('}');
+        json.number(member!("bytes_in"), request.bytes_in);
+        json.number(member!("bytes_out"), request.bytes_out);
+        json.milliseconds(member!("duration_ms"), Some(request.duration));
+        json.milliseconds(member!("auth_ms"), request.auth);
+        json.milliseconds(member!("action_ms"), request.action);
+        json.milliseconds(member!("upstream_ms"), request.upstream_response);
+        line.push_str(if sampled { ",\"sampled\":true}" } else { "}" });
     }
 
     /// For people: what matters first, the rest as `name=value`.
-    fn write_text(&self, request: &Request<'_>, now: u64, line: &mut String) {
+    fn write_text(
+        &self,
+        request: &Request<'_>,
+        now: u64,
+        timestamps: &mut Timestamps,
+        line: &mut String,
+    ) {
         let mut time = String::new();
-        timestamp::write(now, &mut time);
+        timestamps.write(now, &mut time);
         let time = time.get(11..23).unwrap_or_default();
         let path = request.path.unwrap_or(request.route);
         let method = if request.method.is_empty() { "-" } else { request.method };
@@ -222,67 +204,6 @@ impl AccessLog {
             let _ = write!(line, " upstream={upstream}@{server}");
         }
         let _ = write!(line, " id={}", request.request_id);
-    }
-}
-
-/// The members of an object that has begun.
-struct Json<'a>(&'a mut String);
-
-impl Json<'_> {
-    fn text(&mut self, name: &str, value: &str) {
-        self.name(name);
-        self.0.push('"');
-        escape(value, self.0);
-        self.0.push('"');
-    }
-
-    fn optional(&mut self, name: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.text(name, value);
-        }
-    }
-
-    fn displayed(&mut self, name: &str, value: Option<&(impl fmt::Display + ?Sized)>) {
-        if let Some(value) = value {
-            self.text(name, &value.to_string());
-        }
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.name(name);
-        let _ = write!(self.0, "{value}");
-    }
-
-    fn milliseconds(&mut self, name: &str, value: Option<Duration>) {
-        if let Some(value) = value {
-            self.name(name);
-            let micros = value.as_micros();
-            let _ = write!(self.0, "{}.{:03}", micros / 1_000, micros % 1_000);
-        }
-    }
-
-    fn name(&mut self, name: &str) {
-        self.0.push_str(",\"");
-        self.0.push_str(name);
-        self.0.push_str("\":");
-    }
-}
-
-/// RFC 8259, and whatever could steer a terminal.
-fn escape(value: &str, text: &mut String) {
-    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
-        return text.push_str(value);
-    }
-    for c in value.chars() {
-        match c {
-            '"' | '\\' => text.extend(['\\', c]),
-            ' '..='~' => text.push(c),
-            _ => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(text, "\\u{unit:04x}");
-                }
-            }
-        }
     }
 }
 

@@ -12,9 +12,7 @@ const OPAQUE: usize = 20;
 
 /// A canonical path, on one line and in ASCII, without phone numbers and without what looks random.
 pub fn path(path: &str) -> Cow<'_, str> {
-    let is_plain = |byte: u8| matches!(byte, 0x21..=0x7e);
-    let harmless = path.split(|c: char| !is_word(c)).all(|word| word.len() < 11);
-    if harmless && path.bytes().all(is_plain) {
+    if is_harmless(path) {
         return Cow::Borrowed(path);
     }
     let mut shown = String::with_capacity(path.len());
@@ -32,6 +30,15 @@ pub fn path(path: &str) -> Cow<'_, str> {
         rest = after;
     }
     Cow::Owned(shown)
+}
+
+/// The common case, told apart in one pass: nothing to escape, and no word as long as a phone number.
+fn is_harmless(path: &str) -> bool {
+    let mut word = 0;
+    path.bytes().all(|byte| {
+        word = if is_word(char::from(byte)) { word + 1 } else { 0 };
+        byte.is_ascii_graphic() && word < 11
+    })
 }
 
 /// The letters of base64, of tokens, of codes.
