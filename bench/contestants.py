@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -92,9 +93,12 @@ class Bare(Contestant):
 
 
 class Wxgate(Contestant):
-    """wxgate: every request is authenticated by the token of a live session, and goes on with the identity headers."""
+    """wxgate as people run it: every request is authenticated by the token of a live session, goes on with the identity
+    headers, is counted, and has its line of JSON in a file."""
 
     name = "wxgate"
+    log = 'format = "json"'
+    writes_lines = True
 
     def start(self, processes, upstream):
         wxgate, simulator = RELEASE / "wxgate", free_port()
@@ -103,6 +107,7 @@ class Wxgate(Contestant):
         config = processes.folder / f"{self.name}.toml"
         config.write_text(self.config(upstream, simulator, self.store(processes)))
         self.pid = processes.start(self.name, self.port, wxgate, "run", "--config", config)
+        self.output = processes.folder / f"{self.name}.log"
         self.log_in(simulator)
 
     def store(self, processes):
@@ -123,6 +128,8 @@ class Wxgate(Contestant):
             base_url = "http://127.0.0.1:{simulator}"
             fallback_url = "http://127.0.0.1:{simulator}"
             {store}
+            [log]
+            {self.log}
             [session]
             signing_keys = ["{SIGNING_KEY}"]
             [upstreams.backend]
@@ -153,6 +160,17 @@ class Wxgate(Contestant):
         _, who = get(self.port, WHO_PATH, token)
         if who.decode() != self.openid:
             raise SystemExit(f"wxgate: the upstream saw the openid {who!r}, not {self.openid!r}")
+        time.sleep(0.5)  # lines are gathered before they are written
+        if ('"message":"request"' in self.output.read_text()) != self.writes_lines:
+            raise SystemExit(f"{self.name}: it is not so that writes_lines = {self.writes_lines}: the wrong thing is measured")
+
+
+class WxgateQuiet(Wxgate):
+    """The same without the access log: the difference is what the log costs."""
+
+    name = "wxgate-quiet"
+    log = "access = false"
+    writes_lines = False
 
 
 class WxgateRedis(Wxgate):
@@ -171,7 +189,7 @@ class WxgateRedis(Wxgate):
         """
 
 
-CONTESTANTS = {each.name: each for each in (Wxgate, WxgateRedis, Bare, Nginx, Direct)}
+CONTESTANTS = {each.name: each for each in (Wxgate, WxgateQuiet, WxgateRedis, Bare, Nginx, Direct)}
 
 
 def start_nginx(processes, name, port, workers, server, http=""):

@@ -78,12 +78,17 @@ class Processes:
                 process.kill()  # a proxy's drain is not what is measured here
                 process.wait()
 
+    def empty_logs(self):
+        """They are written at their end, so that nothing is left where they were."""
+        for log in self.folder.glob("*.log"):
+            os.truncate(log, 0)
+
     def start(self, name, port, *command):
         """Returns the PID once the port accepts connections."""
         if not shutil.which(command[0]):
             raise SystemExit(f"{command[0]} is missing: `make bench` installs and builds what is needed")
         log = self.folder / f"{name}.log"
-        with log.open("w") as output:
+        with log.open("a") as output:
             process = subprocess.Popen(
                 list(map(str, command)), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
