@@ -1,16 +1,20 @@
 //! The command line: one file for each command.
 
+mod admin;
 pub mod check;
 pub mod completions;
 pub mod dev;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
+pub mod health;
 pub mod keys;
 mod output;
 pub mod run;
 pub mod schema;
+pub mod sessions;
 pub mod simulate;
+mod time;
 pub mod token;
 pub mod version;
 
@@ -41,6 +45,8 @@ enum Command {
     Check(check::Args),
     Explain(explain::Args),
     Doctor(doctor::Args),
+    Health(health::Args),
+    Sessions(sessions::Args),
     Schema(schema::Args),
     Keys(keys::Args),
     Token(token::Args),
@@ -73,6 +79,8 @@ impl Arguments {
             Command::Check(args) => check::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Doctor(args) => doctor::run(&args).await,
+            Command::Health(args) => health::run(&args).await,
+            Command::Sessions(args) => sessions::run(&args).await,
             Command::Schema(args) => schema::run(&args),
             Command::Keys(args) => keys::run(&args),
             Command::Token(args) => token::run(&args),

@@ -123,6 +123,23 @@ pub fn read(path: &Path, environment: Environment<'_>) -> Reading {
     }
 }
 
+/// Reads `[admin]` alone. What is wrong elsewhere in the file, or a token that is not there, is not in the
+/// way: a gateway that runs keeps such a file out.
+pub fn read_admin(
+    path: &Path,
+    environment: Environment<'_>,
+) -> Result<admin_listener::Settings, Problems> {
+    let name = path.display().to_string();
+    let text = text_of(path, &name)?;
+    let base_folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let reader = Reader::new(without_byte_order_mark(&text), base_folder, environment);
+    let document = syntax::document(&name, reader.text())?;
+    Ok(Section::read(&reader, "", Place::default(), &document, |file| {
+        let server = file.table("server", server::read);
+        file.table("admin", |table| admin::read(table, &server))
+    }))
+}
+
 fn text_of(path: &Path, name: &str) -> Result<String, Problems> {
     let content = fs::read(path).map_err(|error| {
         let complaint = Complaint::new(format!("cannot be read: {error}"));

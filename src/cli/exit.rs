@@ -20,7 +20,7 @@ pub enum Exit {
     Software,
     /// A file cannot be made.
     CannotCreate,
-    /// The operating system does not allow it.
+    /// It is not allowed: by the operating system, or by the admin listener.
     NoPermission,
     /// The configuration does not work.
     Config,
@@ -36,7 +36,7 @@ impl Exit {
         (Self::Unavailable, 69, "something that is needed is not there: an address, a service"),
         (Self::Software, 70, "a fault of wxgate itself"),
         (Self::CannotCreate, 73, "a file cannot be made"),
-        (Self::NoPermission, 77, "the operating system does not allow it"),
+        (Self::NoPermission, 77, "not allowed, by the operating system or the admin listener"),
         (Self::Config, 78, "the configuration does not work"),
     ];
 

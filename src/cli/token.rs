@@ -1,7 +1,5 @@
 //! `wxgate token`: what stands in a token.
 
-mod time;
-
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -11,6 +9,7 @@ use serde_json::{Value, json};
 use super::exit::{Exit, Failure};
 use super::explain::settings;
 use super::output::{self, Output};
+use super::time;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::session::token::inspect::{Parts, Signature};

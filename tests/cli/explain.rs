@@ -1,13 +1,11 @@
 //! `wxgate explain`, and that what it says is what is done.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::{BINARY, Folder, SHOP, wxgate};
+use crate::dev::Dev;
+use crate::{Folder, SHOP, wxgate};
 
 const ROUTES: &str = r#"
 [[routes]]
@@ -154,52 +152,6 @@ fn people_are_told_in_words() {
     assert!(ended.stdout.contains("answer     the gateway's own: action login\n"), "{ended:?}");
     let ended = wxgate(SHOP, &["explain", "GET", "/x"]);
     assert!(ended.stdout.contains("answer     404 no_route"), "{ended:?}");
-}
-
-/// `wxgate dev`, until this is dropped.
-struct Dev {
-    child: Child,
-    gateway: String,
-    simulator: String,
-}
-
-impl Dev {
-    fn start() -> Self {
-        let any = "127.0.0.1:0";
-        let mut child = Command::new(BINARY)
-            .args(["dev", "--listen", any, "--simulator", any, "--admin", any])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address_after = |words: &str| {
-            let line = lines.by_ref().map(Result::unwrap).find(|line| line.contains(words));
-            let line = line.expect("dev says where it is");
-            let address = line.split_once("http://").unwrap().1;
-            address.split_whitespace().next().unwrap().to_owned()
-        };
-        let (gateway, simulator) = (address_after("the gateway"), address_after("the simulator"));
-        Self { child, gateway, simulator }
-    }
-
-    fn get(address: &str, target: &str, headers: &str) -> String {
-        let mut stream = TcpStream::connect(address).unwrap();
-        let head = format!(
-            "GET {target} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The same head, once sent through a gateway that runs, and once explained.

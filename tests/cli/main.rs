@@ -10,6 +10,7 @@
 )]
 
 mod check;
+mod dev;
 mod doctor;
 mod ends;
 mod explain;
@@ -20,6 +21,7 @@ mod packages;
 #[path = "../support/redis.rs"]
 mod redis_server;
 mod schema;
+mod sessions;
 mod shells;
 mod token;
 

@@ -6,13 +6,16 @@ use serde_json::Value;
 
 use crate::{SHOP, wxgate};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 13] = [
     &["run"],
     &["dev"],
     &["simulate"],
     &["check"],
     &["explain"],
     &["doctor"],
+    &["health"],
+    &["sessions", "list"],
+    &["sessions", "end"],
     &["schema"],
     &["keys", "generate"],
     &["token", "inspect"],

@@ -9,11 +9,15 @@ pub(super) fn told(seconds: u64, now: u64) -> String {
     else {
         return format!("{seconds} s after 1970");
     };
-    let date = httpdate::fmt_http_date(time);
+    format!("{}, {}", httpdate::fmt_http_date(time), distance(seconds, now))
+}
+
+/// How far from now it is.
+pub(super) fn distance(seconds: u64, now: u64) -> String {
     match seconds.checked_sub(now) {
-        Some(0) => format!("{date}, now"),
-        Some(left) => format!("{date}, in {}", span(left)),
-        None => format!("{date}, {} ago", span(now - seconds)),
+        Some(0) => "now".to_owned(),
+        Some(left) => format!("in {}", span(left)),
+        None => format!("{} ago", span(now - seconds)),
     }
 }
 
