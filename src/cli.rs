@@ -16,6 +16,7 @@ pub mod sessions;
 pub mod simulate;
 mod time;
 pub mod token;
+pub mod top;
 pub mod version;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ enum Command {
     Doctor(doctor::Args),
     Health(health::Args),
     Sessions(sessions::Args),
+    Top(top::Args),
     Schema(schema::Args),
     Keys(keys::Args),
     Token(token::Args),
@@ -81,6 +83,7 @@ impl Arguments {
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Health(args) => health::run(&args).await,
             Command::Sessions(args) => sessions::run(&args).await,
+            Command::Top(args) => top::run(&args).await,
             Command::Schema(args) => schema::run(&args),
             Command::Keys(args) => keys::run(&args),
             Command::Token(args) => token::run(&args),

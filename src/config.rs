@@ -55,6 +55,11 @@ use reader::{Place, Reader, position_after};
 use recording::{Node, Recording};
 use section::Section;
 
+/// Reads "500ms", "10s", "5m", "24h" or "7d", as the file has them. What is none is told how to write one.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    quantity::duration(text).map_err(|_| quantity::DURATION.help.to_owned())
+}
+
 /// Looks a variable up, as `std::env::var` does.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 

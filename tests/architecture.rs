@@ -166,6 +166,7 @@ fn each_framework_stays_in_its_own_room() {
         ("pingora_core::", &["app", "listen", "proxy", "telemetry"]),
         ("axum::", &["admin", "cli", "simulator"]),
         ("prometheus_client::", &["telemetry"]),
+        ("ratatui::", &["cli"]),
         ("reqwest::", &["cli", "upstream", "wechat"]),
         ("jsonwebtoken::", &["session"]),
         ("toml::", &["config"]),

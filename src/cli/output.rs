@@ -12,7 +12,8 @@ use super::exit::{Exit, Failure};
 pub(super) struct Output {
     /// A person looks at it.
     pub(super) terminal: bool,
-    colour: bool,
+    /// It is shown in colour.
+    pub(super) colour: bool,
 }
 
 impl Output {

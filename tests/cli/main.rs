@@ -24,6 +24,7 @@ mod schema;
 mod sessions;
 mod shells;
 mod token;
+mod top;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

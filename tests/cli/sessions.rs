@@ -129,7 +129,7 @@ fn who_may_not_is_77_and_what_is_not_there_69() {
         assert_eq!(folder.run(wrong).code, 64, "{wrong:?}");
     }
     drop(dev);
-    for command in [&list[..], &["health"]] {
+    for command in [&list[..], &["top", "--once"], &["health"]] {
         let (option, path) =
             if command == ["health"] { ("--url", "/readyz") } else { ("--admin", "") };
         let ended = folder.run(&[command, &[option, &format!("{url}{path}")]].concat());

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{SHOP, wxgate};
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &["run"],
     &["dev"],
     &["simulate"],
@@ -16,6 +16,7 @@ const COMMANDS: [&[&str]; 13] = [
     &["health"],
     &["sessions", "list"],
     &["sessions", "end"],
+    &["top"],
     &["schema"],
     &["keys", "generate"],
     &["token", "inspect"],
