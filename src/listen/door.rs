@@ -137,7 +137,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
             }
             Beginning::Nothing => return None,
             Beginning::Refused(refusal) => {
-                self.refuse(stream, &refusal, begun).await;
+                // In a box: every request's future would have room for it, and be moved with it.
+                Box::pin(self.refuse(stream, &refusal, begun)).await;
                 return None;
             }
         };
