@@ -31,6 +31,7 @@ use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Tracer;
 
 /// For requests that were cut off to come to their end.
 const CUT_OFF: Duration = Duration::from_millis(500);
@@ -50,6 +51,7 @@ pub struct App {
     ready: Ready,
     stopping: Stopping,
     requests: InFlight,
+    tracer: Option<Tracer>,
     configuration: Arc<Configuration>,
 }
 
@@ -87,9 +89,17 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
     })?;
     let (stopping, requests) = (Stopping::default(), InFlight::default());
     let (server, upstream_connections) = (settings.server.clone(), upstream_connections(&settings));
+    let told = clock.clone();
+    let now = move || told.unix_nanoseconds();
+    let tracer = settings.traces.clone().map(|traces| Tracer::start(traces, now));
+    let tracer = tracer.transpose()?;
+    if let Some(tracer) = &tracer {
+        metrics::sample_traces(&metrics, tracer);
+    }
     let lasting = Lasting {
         clock,
         stopping: stopping.clone(),
+        tracer: tracer.clone(),
         upstream_connections,
         metrics: metrics.clone(),
         log,
@@ -130,6 +140,7 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
         ready,
         stopping,
         requests,
+        tracer,
         configuration,
     })
 }
@@ -138,6 +149,11 @@ impl App {
     /// The configuration in effect, which another one may replace.
     pub fn configuration(&self) -> &Arc<Configuration> {
         &self.configuration
+    }
+
+    /// What spans are given to, where there is a collector.
+    pub fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_ref()
     }
 
     /// Stops in order: not ready but accepting for the lame-duck time, then no new connections, until
@@ -152,10 +168,19 @@ impl App {
         }
         info!("stopping: no new connections, {} requests under way", self.requests.count());
         self.listening.stop().await;
-        match tokio::time::timeout(server.drain, self.requests.idle()).await {
+        let ended = self.drain(server.drain).await;
+        if let Some(tracer) = &self.tracer {
+            tracer.shut_down().await;
+        }
+        ended
+    }
+
+    /// Until no request is under way, or this time is over.
+    async fn drain(&self, drain: Duration) -> Ended {
+        match tokio::time::timeout(drain, self.requests.idle()).await {
             Ok(()) => Ended::Idle,
             Err(_) => {
-                let (left, drain) = (self.requests.count(), server.drain);
+                let left = self.requests.count();
                 warn!("stopped: {left} requests were cut off after [server] drain ({drain:?})");
                 self.listening.cut_off();
                 // What hangs on the client's connection ends at once, and comes to the log.

@@ -73,7 +73,7 @@ impl Arguments {
     /// Carries the command out on the current runtime.
     pub async fn run(self, log: Log) -> ExitCode {
         let result = match self.command {
-            Command::Run(args) => run::run(*args, log).await,
+            Command::Run(args) => Box::pin(run::run(*args, log)).await,
             Command::Dev(args) => dev::run(args, log).await,
             Command::Simulate(args) => {
                 simulate::run(args).await.map(|()| Exit::Done).map_err(Failure::from)

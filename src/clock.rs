@@ -64,6 +64,14 @@ impl Clock {
         elapsed.saturating_add(self.moved().saturating_mul(1_000_000_000))
     }
 
+    /// Nanoseconds since 1970: good until 2554.
+    pub fn unix_nanoseconds(&self) -> u64 {
+        #[allow(clippy::disallowed_methods, reason = "the one place that reads it")]
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        now.saturating_add(self.moved().saturating_mul(1_000_000_000))
+    }
+
     fn moved(&self) -> u64 {
         self.ahead.as_ref().map_or(0, |ahead| ahead.load(Ordering::Relaxed))
     }

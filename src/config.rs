@@ -9,6 +9,7 @@ mod admin;
 mod apps;
 mod effective;
 mod files;
+mod header_value;
 mod identity;
 mod key;
 mod limits;
@@ -26,6 +27,7 @@ mod server;
 mod session;
 mod store;
 mod syntax;
+mod traces;
 mod upstreams;
 mod url;
 mod value;
@@ -38,10 +40,12 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use crate::identity::Settings as Identity;
+use crate::identity::trace_context::Traces as Propagation;
 use crate::policy::limits::Limits;
 use crate::policy::route::Route;
 use crate::session::{Settings as Session, store::Settings as Store};
 use crate::telemetry::log::Settings as Log;
+use crate::telemetry::traces::Settings as Traces;
 use crate::upstream::Settings as Upstream;
 use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
@@ -90,6 +94,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[[routes]]`; never empty.
     pub routes: Vec<Route>,
+    /// `[traces]`, where it names a collector.
+    pub traces: Option<Traces>,
     /// The files that secrets were read from.
     pub files: Vec<PathBuf>,
     /// All of it as the file has it, with defaults and without secrets.
@@ -211,7 +217,7 @@ fn every_key() -> Vec<Node> {
 
 /// What later tables refer to is read first.
 fn settings(file: &mut Section<'_>) -> Settings {
-    let server = file.table("server", server::read);
+    let mut server = file.table("server", server::read);
     let admin = file.table("admin", |table| admin::read(table, &server));
     let log = file.table("log", log::read);
     let apps = apps::read(file);
@@ -222,6 +228,11 @@ fn settings(file: &mut Section<'_>) -> Settings {
     let upstreams = upstreams::read(file, &identity);
     let limits = file.table("limits", limits::read);
     let routes = routes::read(file, &apps, &upstreams, &identity);
+    let traces = file.table("traces", traces::read);
+    if traces.is_some() {
+        // Its spans stand between the caller's and the upstream's.
+        server.traces = Propagation::Own;
+    }
     Settings {
         server,
         admin,
@@ -235,6 +246,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
         upstreams: upstreams.values,
         limits,
         routes,
+        traces,
         files: Vec::new(),
         effective: serde_json::Value::Null,
         warnings: Problems::default(),

@@ -22,10 +22,12 @@ mod rate;
 mod read_ahead;
 mod respond;
 mod run_action;
+mod spans;
 mod state;
 mod tunnel;
 mod upstream_request;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +50,7 @@ use self::admission::Admitted;
 use self::context::Refused;
 use self::metrics::Ended;
 use crate::policy::route::Action;
+use crate::telemetry::traces::within;
 
 /// The data plane's handler of requests.
 #[derive(Debug)]
@@ -92,7 +95,9 @@ impl ProxyHttp for Gateway {
             Ok(Admitted::Request) if ctx.action() == Action::Proxy => {
                 read_ahead::small_body(session, ctx).await.map(|()| None)
             }
-            Ok(Admitted::Request) => run_action::run(session, ctx).await,
+            Ok(Admitted::Request) => {
+                within(ctx.span.here(), pin!(run_action::run(session, ctx))).await
+            }
             Err(refusal) => Err(refusal),
         };
         match outcome {
@@ -111,7 +116,9 @@ impl ProxyHttp for Gateway {
         // A try that begins sends what was received so far again.
         (ctx.body_received, ctx.body_began) = (0, None);
         let tunnel = tunnel::is_asked_for(session.req_header().as_ref());
-        peer::next(ctx, tunnel, session.is_body_done()).map_err(failure::refused)
+        let peer = peer::next(ctx, tunnel, session.is_body_done()).map_err(failure::refused)?;
+        spans::begin_try(&session.req_header().method, ctx);
+        Ok(peer)
     }
 
     async fn upstream_request_filter(
@@ -164,7 +171,8 @@ impl ProxyHttp for Gateway {
         answer_framing::check(response)
             .map_err(|fault| failure::refused(failure::bad_answer(fault, ctx)))?;
         if !response.status.is_informational() {
-            login_answer::conclude(response, session.req_header().version, ctx).await?;
+            let (here, version) = (ctx.span.here(), session.req_header().version);
+            within(here, pin!(login_answer::conclude(response, version, ctx))).await?;
             avatar_later::conclude(response, ctx);
             respond::clean_upstream_answer(response, ctx)?;
         }
@@ -193,6 +201,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        spans::try_failed(ctx, &error);
         error.set_retry(attempt::not_connected(ctx));
         error
     }
@@ -205,6 +214,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
+        spans::try_failed(ctx, &error);
         error.set_retry(attempt::broke_off(&error, session, ctx, client_reused));
         error
     }
@@ -215,7 +225,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         ctx: &mut Context,
     ) -> FailToProxy {
-        login_answer::give_up(ctx).await;
+        within(ctx.span.here(), pin!(login_answer::give_up(ctx))).await;
         let error_code = match failure::refusal(error, ctx, session.is_body_done()) {
             Some(refusal) if !respond::has_begun(session) => {
                 let status = refusal.status();
@@ -251,6 +261,7 @@ impl ProxyHttp for Gateway {
         if let Some(log) = &ctx.state.access_log {
             access_line::write(log, session, ctx, &ended);
         }
+        spans::end(session, ctx);
     }
 
     /// pingora's lines hold the request target, and with it codes and tokens; ours are written instead.

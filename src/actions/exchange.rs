@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use crate::session::key_ring::KeyRings;
 use crate::session::record::SessionId;
 use crate::session::seal::{Purpose, Sealer};
 use crate::session::store::{Key, Kind, Store};
+use crate::telemetry::traces::{self, Here, within};
 use crate::wechat::app::{App, AppId};
 use crate::wechat::client::{Client, Failed, Login};
 use crate::wechat::errcode::{self, Api};
@@ -143,12 +145,18 @@ impl Exchanges {
         client: IpAddr,
     ) -> Result<LoggedIn, Refusal> {
         let hash = code_hash(app, &code);
+        let mut span = traces::child(traces::Kind::Internal, "login exchange");
+        span.set("wxgate.app", app.name.as_str());
         let exchange = {
             let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            let start = || self.start(app.clone(), code, hash, client);
+            let start = || self.start(app.clone(), code, hash, client, span.here());
             under_way.entry(hash).or_insert_with(start).clone()
         };
-        exchange.await
+        let outcome = exchange.await;
+        if let Err(refusal) = &outcome {
+            span.fail(refusal.reason.entry().code);
+        }
+        outcome
     }
 
     /// Notes that a login stands, which its upstream may have had to say: the user's next one is not his
@@ -169,11 +177,13 @@ impl Exchanges {
         code: Secret,
         hash: [u8; 32],
         client: IpAddr,
+        here: Option<Here>,
     ) -> Exchange {
         let exchanges = self.clone();
         let task = tokio::spawn(async move {
             let entry = Entry { exchanges, hash };
-            entry.exchanges.shared.once_over_replicas(&app, &code, hash, client).await
+            let parts = &entry.exchanges.shared;
+            within(here, pin!(parts.once_over_replicas(&app, &code, hash, client))).await
         });
         let lost =
             |_| Refusal::new(Reason::WechatUnavailable, "the login was cut short; see the log");

@@ -14,6 +14,7 @@ use crate::secret::Secret;
 use crate::session::access_token::AccessTokens;
 use crate::session::key_ring::{KeyRings, RingKey};
 use crate::session::store::{Key, Kind, Store};
+use crate::telemetry::traces;
 use crate::wechat::app::{App, AppId};
 use crate::wechat::client::Client;
 use crate::wechat::user::User;
@@ -47,7 +48,7 @@ impl KeyChecks {
     /// Settles whether the key still is the user's valid one; nobody waits for it.
     pub fn settle(self: &Arc<Self>, user: &User, key: &RingKey) {
         let (checks, user, key) = (self.clone(), user.clone(), key.clone());
-        tokio::spawn(async move { checks.check(&user, &key).await });
+        traces::spawn(async move { checks.check(&user, &key).await });
     }
 
     async fn check(&self, user: &User, key: &RingKey) {

@@ -22,6 +22,12 @@ pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> 
     keep("[admin] listen", replace(&mut next.admin.listen, &now.admin.listen));
     let store = replace(&mut next.redis, &now.redis);
     keep("[store] (all but encryption_keys)", store);
+    let traces = replace(&mut next.traces, &now.traces);
+    keep("[traces]", traces);
+    if traces {
+        // A collector decides on it.
+        next_server.traces = server.traces;
+    }
     if store {
         // Their defaults are another store's: with them everybody would be logged out of this one.
         let (session, store) = (&mut next.session, &mut next.store);

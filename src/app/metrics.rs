@@ -13,6 +13,7 @@ use crate::proxy::State;
 use crate::session::access_token::AccessTokens;
 use crate::telemetry::log::access::Request;
 use crate::telemetry::metrics::{Counter, Metrics, Sample, table};
+use crate::telemetry::traces::Tracer;
 use crate::upstream::ServerState;
 
 /// What the door tells.
@@ -100,6 +101,15 @@ pub(super) fn sample_configuration(metrics: &Metrics, configuration: &Arc<Config
         sample.set(table::STORE_UP, &[], f64::from(u8::from(store_up)));
         sample_upstreams(sample, &state);
         sample_tokens(sample, &state, &tokens);
+    });
+}
+
+/// What became of spans.
+pub(super) fn sample_traces(metrics: &Metrics, tracer: &Tracer) {
+    let tracer = tracer.clone();
+    metrics.sample(move |sample| {
+        sample.set(table::TRACE_SPANS, &["sent"], tracer.sent() as f64);
+        sample.set(table::TRACE_SPANS, &["dropped"], tracer.dropped() as f64);
     });
 }
 

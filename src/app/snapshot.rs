@@ -33,6 +33,7 @@ use crate::session::{AccessTokenMetrics, SessionMetrics, Sessions};
 use crate::telemetry::log::Log;
 use crate::telemetry::log::access::OpenidNames;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Tracer;
 use crate::upstream::{self, Upstream, UpstreamMetrics};
 use crate::wechat::app::{App, AppId};
 use crate::wechat::client::{CallMetrics, Client};
@@ -53,6 +54,7 @@ pub(super) struct Snapshot {
 pub(super) struct Lasting {
     pub(super) clock: Clock,
     pub(super) stopping: Stopping,
+    pub(super) tracer: Option<Tracer>,
     /// Idle connections that are kept to all upstreams together, since the start.
     pub(super) upstream_connections: usize,
     pub(super) metrics: Metrics,
@@ -69,11 +71,11 @@ impl Snapshot {
         let (clock, metrics) = (&lasting.clock, &lasting.metrics);
         let (redis, told_clock) = (settings.redis.clone(), clock.clone());
         let new_store = |told: Arc<dyn Invalidations>| -> Arc<dyn Store> {
-            let store: Arc<dyn Store> = match redis {
-                Some(redis) => Arc::new(RedisStore::connect(redis, told_clock, told)),
-                None => Arc::new(MemoryStore::new(told_clock)),
+            let (store, system): (Arc<dyn Store>, _) = match redis {
+                Some(redis) => (Arc::new(RedisStore::connect(redis, told_clock, told)), "redis"),
+                None => (Arc::new(MemoryStore::new(told_clock)), "memory"),
             };
-            Arc::new(MeasuredStore::new(store, metrics))
+            Arc::new(MeasuredStore::new(store, system, metrics))
         };
         let sessions =
             Sessions::new(&settings.session, &appids(&settings), new_store, clock.clone());
@@ -178,6 +180,7 @@ impl Snapshot {
             apps,
             trusted_proxies: TrustedProxies(settings.server.trusted_proxies.clone()),
             traces: settings.server.traces,
+            tracer: lasting.tracer.clone(),
             token_from: session.token_from.clone(),
             sessions,
             logins: Logins::new(exchanges.clone(), session.cookie.clone(), clock.clone()),

@@ -72,7 +72,8 @@ fn table(
 }
 
 fn show(path: &str, value: &DeValue<'_>, asked: &Asked, environment: Environment<'_>) -> Value {
-    let is_header = path.starts_with("routes.") && path.contains("_headers.set.");
+    let is_header = path.starts_with("routes.") && path.contains("_headers.set.")
+        || path.starts_with("traces.headers.");
     if asked.secrets.contains(path) || is_header {
         return HIDDEN.into();
     }

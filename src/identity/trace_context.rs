@@ -1,11 +1,10 @@
 //! W3C Trace Context: by which trace a request is found in every service that it comes by. What a client
 //! says of it counts only where its peer is trusted.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+pub use crate::telemetry::traces::TraceContext;
+use crate::telemetry::traces::{Ratio, SpanId};
 
 /// The trace, the caller's span and its flags.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -36,24 +35,13 @@ impl Traces {
     pub const NAMES: [(&'static str, Self); 2] = [("trusted", Self::Trusted), ("own", Self::Own)];
 }
 
-/// A place in a trace: what one service tells the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TraceContext {
-    /// The trace; never all zeros.
-    pub trace_id: [u8; 16],
-    /// The span that speaks; never all zeros.
-    pub span_id: [u8; 8],
-    /// Whether who speaks may have recorded it.
-    pub sampled: bool,
-}
-
 /// The trace of one request.
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// What the upstream is told.
     pub context: TraceContext,
     /// The caller's span, where the one in `context` is the gateway's.
-    pub parent: Option<[u8; 8]>,
+    pub parent: Option<SpanId>,
     state: Option<HeaderValue>,
 }
 
@@ -73,25 +61,6 @@ impl TraceContext {
             _ => rest.is_empty() || rest.starts_with('-'),
         };
         fits.then_some(Self { trace_id, span_id, sampled: flags & SAMPLED != 0 })
-    }
-
-    /// A trace that begins here. What is not recorded here is for the others to record.
-    pub fn begin() -> Self {
-        let (first, second) = (random(), random());
-        let mut trace_id = [0; 16];
-        trace_id[..8].copy_from_slice(&first);
-        trace_id[8..].copy_from_slice(&second);
-        Self { trace_id, span_id: random(), sampled: true }
-    }
-
-    /// A span of the gateway's own below this one.
-    pub fn child(self) -> Self {
-        Self { span_id: random(), ..self }
-    }
-
-    /// The trace as it is written: 32 hexadecimal digits.
-    pub fn trace_id_text(&self) -> String {
-        format!("{:032x}", u128::from_be_bytes(self.trace_id))
     }
 
     /// The `traceparent` of it.
@@ -123,6 +92,21 @@ impl Trace {
                 Some(Self { context: TraceContext::begin(), parent: None, state: None })
             }
         }
+    }
+
+    /// The same, of which only so many are recorded. Whoever began it has decided that already.
+    #[must_use]
+    pub fn sampled_by(mut self, ratio: Ratio) -> Self {
+        if self.parent.is_none() {
+            self.context.sampled = ratio.takes(&self.context);
+        }
+        self
+    }
+
+    /// What a span below the gateway's own tells.
+    #[must_use]
+    pub fn told_by(&self, span_id: SpanId) -> Self {
+        Self { context: TraceContext { span_id, ..self.context }, ..self.clone() }
     }
 
     /// Writes the headers.
@@ -205,18 +189,6 @@ fn write_hex(bytes: &[u8], text: &mut [u8]) {
     for (byte, pair) in bytes.iter().zip(text.as_chunks_mut::<2>().0) {
         *pair = [digit(byte >> 4), digit(byte & 15)];
     }
-}
-
-/// Never zeros. SplitMix64 from a random start: no value comes twice in a process, no system call is made
-/// for one, and to guess one is worth nothing.
-fn random() -> [u8; 8] {
-    static START: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(()));
-    static COUNT: AtomicU64 = AtomicU64::new(1);
-    let mut mixed =
-        START.wrapping_add(COUNT.fetch_add(1, Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ (mixed >> 31)).max(1).to_be_bytes()
 }
 
 #[cfg(test)]

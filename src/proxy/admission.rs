@@ -1,5 +1,6 @@
 //! From the head of a request to who may do what: guard, route, authenticate.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,13 +8,14 @@ use http::request::Parts;
 use pingora_proxy::Session;
 
 use super::metrics::Authentication;
-use super::{Context, State, rate};
+use super::{Context, State, rate, spans};
 use crate::identity::trace_context::Trace;
 use crate::policy::admission;
 use crate::policy::route::{Auth, Route};
 use crate::refusal::{Reason, Refusal};
 use crate::session::NotAuthenticated;
 use crate::session::bearer::{self, Bearer};
+use crate::telemetry::traces::within;
 
 /// What was let in.
 pub(super) enum Admitted {
@@ -32,15 +34,26 @@ pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<Ad
         session.set_keepalive(None);
     }
     let Some(route) = admitted? else { return Ok(Admitted::Preflight) };
-    rate::before_authentication(ctx, &route).await?;
+    let here = ctx.span.here();
+    let admitted = pin!(admit_to(&route, session, ctx, &state));
+    within(here, admitted).await?;
+    Ok(Admitted::Request)
+}
+
+async fn admit_to(
+    route: &Route,
+    session: &Session,
+    ctx: &mut Context,
+    state: &State,
+) -> Result<(), Refusal> {
+    rate::before_authentication(ctx, route).await?;
     let begun = Instant::now();
-    let authenticated = authenticate(session, ctx, &state, &route).await;
+    let authenticated = authenticate(session, ctx, state, route).await;
     if route.auth != Auth::None {
         ctx.auth_took = Some(begun.elapsed());
     }
     authenticated?;
-    rate::after_authentication(ctx, &route).await?;
-    Ok(Admitted::Request)
+    rate::after_authentication(ctx, route).await
 }
 
 /// The route of a request; none for a preflight.
@@ -56,9 +69,11 @@ fn check_head(
     let origin = state.trusted_proxies.origin(peer, tls, "", &head.headers);
     ctx.request_id = origin.request_id();
     ctx.client = state.trusted_proxies.client(&origin);
-    ctx.trace = Trace::of(state.traces, origin.believed());
+    let trace = Trace::of(state.traces, origin.believed());
+    (ctx.trace, ctx.span) = spans::begin(state, trace);
 
     let admitted = admission::admit(head, request.raw_path(), &state.limits, &state.routes)?;
+    spans::admitted(&mut ctx.span, head, &admitted);
     let route = admitted.route.clone();
     ctx.rewritten_path = admitted.sent_path;
     ctx.body_limit = admitted.body_limit;

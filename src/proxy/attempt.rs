@@ -4,7 +4,7 @@ use http::StatusCode;
 use pingora_error::{Error, ErrorSource, ErrorType, RetryType};
 use pingora_proxy::Session;
 
-use super::Context;
+use super::{Context, spans};
 use crate::upstream::Outcome;
 
 /// pingora says so in the context of an error, and nowhere else.
@@ -37,6 +37,7 @@ pub(super) fn broke_off(error: &Error, session: &mut Session, ctx: &Context, reu
 
 /// The head of an answer came; what only says that more will come is none.
 pub(super) fn answered(ctx: &mut Context, status: StatusCode) {
+    spans::answered(ctx, status);
     let is_answer = !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS;
     let (true, Some(begun), Some(backend)) = (is_answer, ctx.attempt_begun, &ctx.upstream) else {
         return;

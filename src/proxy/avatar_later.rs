@@ -1,6 +1,7 @@
 //! An avatar that WeChat can check only where the upstream shows it: asked for once the upstream has
 //! taken it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use pingora_http::ResponseHeader;
@@ -9,6 +10,7 @@ use tracing::{info, warn};
 use super::Context;
 use crate::actions::profile::Profiles;
 use crate::policy::route::Route;
+use crate::telemetry::traces::within;
 use crate::wechat::app::App;
 use crate::wechat::user::User;
 
@@ -26,7 +28,8 @@ pub(super) struct AvatarLater {
 pub(super) fn conclude(response: &ResponseHeader, ctx: &mut Context) {
     let Some(avatar) = ctx.avatar_later.take() else { return };
     if response.status.is_success() {
-        tokio::spawn(avatar.check());
+        let here = ctx.span.here();
+        tokio::spawn(async move { within(here, pin!(avatar.check())).await });
     }
 }
 

@@ -18,6 +18,7 @@ use crate::policy::cors::Cors;
 use crate::policy::route::{Action, Route};
 use crate::refusal::{Reason, Refusal};
 use crate::session::{Attached, Caller, TokenSource};
+use crate::telemetry::traces::Span;
 use crate::upstream::Lease;
 
 /// One request. What it began with it ends with, whatever is reloaded meanwhile.
@@ -31,6 +32,10 @@ pub struct Context {
     pub(super) granted_origin: Option<HeaderValue>,
     /// The trace that the request is a part of.
     pub(super) trace: Option<Trace>,
+    /// Its own span in it.
+    pub(super) span: Span,
+    /// The span of the try that is under way, or of the last one.
+    pub(super) try_span: Span,
     /// The canonical path, where the client wrote another.
     pub(super) rewritten_path: Option<String>,
     /// Who the caller is; nobody on a route that does not ask.
@@ -125,6 +130,8 @@ impl Context {
             route: None,
             granted_origin: None,
             trace: None,
+            span: Span::none(),
+            try_span: Span::none(),
             rewritten_path: None,
             live: None,
             attached: None,

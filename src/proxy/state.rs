@@ -17,6 +17,7 @@ use crate::policy::limits::Limits;
 use crate::policy::route::Table;
 use crate::session::{Sessions, TokenSource};
 use crate::telemetry::log::access::AccessLog;
+use crate::telemetry::traces::Tracer;
 use crate::wechat::app::App;
 
 /// The configuration as requests use it, and the parts that serve them.
@@ -38,6 +39,8 @@ pub struct State {
     pub trusted_proxies: TrustedProxies,
     /// What is done with traces.
     pub traces: Traces,
+    /// What spans are given to, where there is a collector.
+    pub tracer: Option<Tracer>,
     /// Where a token may stand.
     pub token_from: Vec<TokenSource>,
     /// Who is logged in.

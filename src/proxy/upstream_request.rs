@@ -9,8 +9,8 @@ use pingora_error::{OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::Context;
 use super::outgoing::{self, Outgoing};
+use super::{Context, spans};
 use crate::identity::Subject;
 use crate::identity::forwarded::Origin;
 
@@ -33,7 +33,7 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
         origin: origin(session, ctx),
         client: ctx.client,
         request_id: &ctx.request_id,
-        trace: ctx.trace.as_ref(),
+        trace: spans::told(ctx).as_ref(),
         subject: ctx.live.as_ref().map(Subject::from),
     }
     .write(&mut parts.headers);

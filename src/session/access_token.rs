@@ -25,6 +25,7 @@ use super::store::Store;
 use crate::clock::Clock;
 use crate::refusal::{Reason, Refusal};
 use crate::secret::Secret;
+use crate::telemetry::traces;
 use crate::wechat::app::{App, AppId};
 use crate::wechat::client::{Client, Failed};
 
@@ -206,10 +207,10 @@ impl AccessTokens {
     /// A renewal on its own task, which ends well whoever waits for it hangs up.
     fn start(self: &Arc<Self>, app: Arc<App>, bad: Option<Secret>) -> Renewal {
         let tokens = self.clone();
-        let task = tokio::spawn(async move {
+        let task = traces::spawn(async move {
             let renewed = {
                 let (tokens, app) = (tokens.clone(), app.clone());
-                tokio::spawn(async move { tokens.renewals.renew(&app, bad.as_ref()).await })
+                traces::spawn(async move { tokens.renewals.renew(&app, bad.as_ref()).await })
             };
             let outcome = renewed.await.unwrap_or_else(|_| Err(cut_short()));
             tokens.settle(&app, &outcome);

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::seal::{Purpose, Sealer};
 use super::store::{KeyId, Store, StoredKey, Unavailable};
 use crate::clock::Clock;
+use crate::telemetry::traces;
 use crate::wechat::session_key::SessionKey;
 use crate::wechat::user::User;
 
@@ -85,7 +86,7 @@ impl KeyRings {
         attempt: impl FnOnce(&[SessionKey]) -> Option<T> + Send + 'static,
     ) -> Result<Tried<T>, Unavailable> {
         let (rings, user) = (self.clone(), user.clone());
-        let task = tokio::spawn(async move { rings.attempt_here(&user, attempt).await });
+        let task = traces::spawn(async move { rings.attempt_here(&user, attempt).await });
         task.await.unwrap_or_else(|_| Err(Unavailable("an attempt was cut short".into())))
     }
 

@@ -40,6 +40,7 @@ use self::metrics::AppCalls;
 use super::app::App;
 use super::errcode::{self, Api};
 use crate::refusal::{Reason, Refusal};
+use crate::telemetry::traces::{self, Span};
 
 /// WeChat's answers have a few hundred bytes; what is longer is none.
 const MAX_ANSWER: usize = 64 << 10;
@@ -186,15 +187,24 @@ impl Client {
 
     /// The same with the text of the answer, where it matters as WeChat wrote it.
     pub(super) async fn call_for_text(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
+        let mut span = traces::child(traces::Kind::Client, call.api.path());
         let begun = Instant::now();
-        let outcome = self.make(call).await;
+        let outcome = self.make(call, &mut span).await;
         if let Some(calls) = &self.calls {
             calls.made(call.api, &outcome, begun.elapsed());
+        }
+        if let Err(failed) = &outcome {
+            span.fail(failed.refusal.reason.entry().code);
+            if let Some(errcode) = failed.refusal.wechat_errcode {
+                span.set("wxgate.wechat.errcode", errcode);
+            }
         }
         outcome
     }
 
-    async fn make(&self, call: &Call<'_>) -> Result<(Value, Bytes), Failed> {
+    async fn make(&self, call: &Call<'_>, span: &mut Span) -> Result<(Value, Bytes), Failed> {
+        span.set("url.template", call.api.path());
+        span.set("server.address", host(&self.settings.base_url));
         let body = call.body.encode();
         // One for both addresses: what the first one cost, the second one does not have.
         let deadline = Instant::now() + self.settings.timeout;
@@ -205,6 +215,7 @@ impl Client {
                         "WeChat cannot be connected to at {} ({what}); turning to {fallback}",
                         self.settings.base_url
                     );
+                    span.set("server.address", host(fallback));
                     self.send(fallback, call, &body, deadline).await
                 }
                 _ => Err(Lost::NotConnected(what)),
@@ -248,6 +259,10 @@ impl Client {
         }
         Ok(answer.freeze())
     }
+}
+
+fn host(base: &Uri) -> &str {
+    base.host().unwrap_or_default()
 }
 
 impl From<reqwest::Error> for Lost {

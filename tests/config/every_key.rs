@@ -16,6 +16,7 @@ fn parse(text: &str) -> Result<Settings, Problems> {
             "WX_SHOP_AES_KEY" => "a".repeat(43),
             "WX_SHOP_PUSH_TOKEN"
             | "WXGATE_ADMIN_TOKEN"
+            | "WXGATE_OTLP_TOKEN"
             | "WXGATE_REDIS_PASSWORD"
             | "WXGATE_SENTINEL_PASSWORD" => "x".to_owned(),
             "WX_SHOP_API_KEY" | "WXGATE_STORE_KEY" | "WXGATE_SIGNING_KEY" => KEY.to_owned(),
@@ -110,6 +111,7 @@ fn the_defaults_are_those_that_the_file_shows() {
         "tls = { server_name",
         "tls = { cert = \"tls.crt\"",
         "health",
+        "endpoint",
     ];
     let shown = uncommented(|line| {
         let is_example = example.iter().any(|example| line.starts_with(example));

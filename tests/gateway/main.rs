@@ -45,5 +45,6 @@ mod secrecy;
 mod shutdown;
 mod token;
 mod trace_context;
+mod traces;
 mod wafer;
 mod with_upstream;

@@ -8,12 +8,13 @@ use super::shown::{Line, header, uncommented};
 use crate::config::{self, Settings};
 
 /// Lines that are in use besides, since some keys do nothing without them.
-const CONTEXTS: [&[&str]; 5] = [
+const CONTEXTS: [&[&str]; 6] = [
     &[],
     &["fallback_url = \"https://api2.weixin.qq.com\""],
     &["url = \"redis://127.0.0.1\"", "encryption_keys = ", "signing_keys = "],
     &["on_store_outage = \"allow-signed\""],
     &["token_from = [\"cookie:__Host-wxgate\"]"],
+    &["endpoint = \"http://collector:4318\""],
 ];
 
 /// Another app, so that one of them is not all of them.

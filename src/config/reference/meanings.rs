@@ -232,6 +232,13 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ),
     ("routes[].cors.max_age", "for how long a browser need not ask again"),
     ("routes[].cors.origins", "their origins, or \"*\" for everybody's"),
+    (
+        "traces",
+        "Spans of what the gateway does, for a collector of OpenTelemetry; without an endpoint there are none",
+    ),
+    ("traces.headers", "headers that the collector asks for, as an `Authorization`"),
+    ("traces.headers.*", "their values, which are never shown"),
+    ("traces.service_name", "what the gateway is called in traces"),
 ];
 
 /// What is said here of a key.

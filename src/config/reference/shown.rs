@@ -112,6 +112,7 @@ fn json(value: &DeValue<'_>) -> Value {
         DeValue::Boolean(boolean) => (*boolean).into(),
         DeValue::Array(values) => values.iter().map(|value| json(value.get_ref())).collect(),
         DeValue::Table(table) => Value::Object(table.iter().map(entry).collect::<Map<_, _>>()),
-        DeValue::Float(_) | DeValue::Datetime(_) => Value::Null,
+        DeValue::Float(number) => number.as_str().parse::<f64>().ok().into(),
+        DeValue::Datetime(_) => Value::Null,
     }
 }

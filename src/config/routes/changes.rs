@@ -1,7 +1,8 @@
 //! What a route changes of requests and answers on their way: `rewrite` and the headers.
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
 
+use crate::config::header_value;
 use crate::config::identity::HEADER;
 use crate::config::key::Read;
 use crate::config::problem::Complaint;
@@ -11,11 +12,6 @@ use crate::identity::HeaderRules;
 use crate::policy::route::{BadPattern, BadRewrite, HeaderChanges, Pattern, Rewrite};
 
 const REWRITE: Form = Form { noun: "path for the upstream", help: r#"write "/assets/**""# };
-const VALUE: Form = Form {
-    noun: "header value",
-    help: "write visible ASCII on one line, without spaces around it",
-};
-
 /// The keys of a route, together.
 pub(super) struct Changes {
     pub(super) rewrite: Option<Rewrite>,
@@ -65,7 +61,7 @@ fn headers(table: &mut Section<'_>, rules: &HeaderRules) -> Option<HeaderChanges
     for (name, place, item) in table.entries("set") {
         let name = header(name, rules)
             .map_err(|complaint| table.reader().problem(place, complaint.about(&quoted(name))));
-        let value = item.parsed(&VALUE, value);
+        let value = item.parsed(&header_value::VALUE, header_value::parse);
         set.extend(name.ok().zip(value));
     }
     Some(HeaderChanges { remove: remove.optional().unwrap_or_default(), set })
@@ -79,15 +75,5 @@ fn header(text: &str, rules: &HeaderRules) -> Result<HeaderName, Complaint> {
              see preserve_host for Host",
         )),
         false => Ok(name),
-    }
-}
-
-fn value(text: &str) -> Result<HeaderValue, Complaint> {
-    let visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    let mut value = HeaderValue::from_str(text).map_err(|_| VALUE.missed())?;
-    value.set_sensitive(true);
-    match visible && text.trim() == text && !text.is_empty() {
-        true => Ok(value),
-        false => Err(VALUE.missed()),
     }
 }

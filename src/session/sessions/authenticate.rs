@@ -10,6 +10,7 @@ use crate::session::record::{Session, SessionId, TokenId};
 use crate::session::store::{Invalidations, Unavailable};
 use crate::session::token::{Claims, Invalid, MAX_LENGTH};
 use crate::session::{Caller, OnStoreOutage, Revocation};
+use crate::telemetry::traces;
 use crate::wechat::user::User;
 
 /// However live the invalidations are, no cached session is believed for longer.
@@ -149,7 +150,7 @@ impl Sessions {
             return;
         }
         let (store, idle, live) = (self.store.clone(), self.idle, live.clone());
-        tokio::spawn(async move {
+        traces::spawn(async move {
             let session = &live.session;
             // It is tried again with the next load of the session, well before it runs out.
             let _ = store.renew(&session.user, &session.id, idle).await;

@@ -1,4 +1,4 @@
-//! A store whose calls are counted and timed, whichever it is.
+//! A store whose calls are counted and timed, and spans of the trace that they are made in, whichever it is.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,12 +9,14 @@ use super::{Key, KeyId, Store, StoredKey, Unavailable};
 use crate::rate::{Exceeded, Quota};
 use crate::session::record::{Session, SessionId};
 use crate::telemetry::metrics::{Counter, Histogram, Metrics, table};
+use crate::telemetry::traces::{self, Span};
 use crate::wechat::user::User;
 
 /// A store, and what is counted of it.
 #[derive(Debug)]
 pub struct MeasuredStore {
     store: Arc<dyn Store>,
+    system: &'static str,
     /// In the order of [`Operation`].
     operations: [OperationMetrics; OPERATIONS.len()],
 }
@@ -79,13 +81,13 @@ const OPERATIONS: [&str; 22] = [
 ];
 
 impl MeasuredStore {
-    /// This store, counted.
-    pub fn new(store: Arc<dyn Store>, metrics: &Metrics) -> Self {
+    /// This store, which is a `system` such as "redis".
+    pub fn new(store: Arc<dyn Store>, system: &'static str, metrics: &Metrics) -> Self {
         let operations = OPERATIONS.map(|operation| OperationMetrics {
             duration: metrics.histogram(table::STORE_CALL_DURATION, &[operation]),
             errors: metrics.counter(table::STORE_ERRORS, &[operation]),
         });
-        Self { store, operations }
+        Self { store, system, operations }
     }
 
     async fn measure<T>(
@@ -93,15 +95,26 @@ impl MeasuredStore {
         operation: Operation,
         call: impl Future<Output = Result<T, Unavailable>>,
     ) -> Result<T, Unavailable> {
-        let begun = Instant::now();
+        let (begun, mut span) = (Instant::now(), self.span(operation));
         let answer = call.await;
         if let Some(metrics) = self.operations.get(operation as usize) {
             metrics.duration.observe(begun.elapsed());
             if answer.is_err() {
                 metrics.errors.inc();
+                span.fail("unavailable");
             }
         }
         answer
+    }
+
+    /// Of a call its name alone is told: what it is about are users, sessions and keys.
+    fn span(&self, operation: Operation) -> Span {
+        let name = OPERATIONS.get(operation as usize).copied().unwrap_or_default();
+        let mut span = traces::child(traces::Kind::Client, name);
+        span.set("db.system.name", self.system);
+        span.set("db.operation.name", name);
+        span.rename(|| format!("store {name}"));
+        span
     }
 }
 
@@ -222,7 +235,7 @@ impl Store for MeasuredStore {
 
     /// Timed too; it has no errors: a limit always knows.
     async fn take(&self, key: &Key, quota: &Quota) -> Result<(), Exceeded> {
-        let begun = Instant::now();
+        let (begun, _span) = (Instant::now(), self.span(Operation::Take));
         let taken = self.store.take(key, quota).await;
         if let Some(metrics) = self.operations.get(Operation::Take as usize) {
             metrics.duration.observe(begun.elapsed());
@@ -243,7 +256,7 @@ mod tests {
     async fn each_call_is_timed_under_its_own_name() {
         let metrics = Metrics::default();
         let store = Arc::new(MemoryStore::new(Clock::movable()));
-        let store = MeasuredStore::new(store, &metrics);
+        let store = MeasuredStore::new(store, "memory", &metrics);
         let key = Key::new(Kind::Rate, &[b"a"]);
         for _ in 0..3 {
             store.increment(&key, Duration::from_secs(1)).await.unwrap();

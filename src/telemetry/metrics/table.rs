@@ -54,6 +54,8 @@ metrics! {
     READY = Gauge "wxgate_ready" [] "1 where requests are welcome, 0 where /readyz says 503";
     LOG_LINES_DROPPED = Counter "wxgate_log_lines_dropped_total" ["log", "reason"]
         "Lines of the log that were not written: the buffer was full, or writing failed";
+    TRACE_SPANS = Counter "wxgate_trace_spans_total" ["result"]
+        "Spans that ended: sent, or dropped since the collector did not take them in time";
 
     REQUESTS = Counter "wxgate_requests_total" ["route", "method", "status"]
         "Requests that ended, by the class of their status; none where the client was gone before one was sent";
