@@ -101,16 +101,14 @@ impl View<'_> {
 
     fn clients(&self, figures: &Figures) -> Told {
         let process = &figures.process;
-        let mut told = Told::about("clients")
-            .then("conns", count(process.connections))
-            .then("new/s", rate(process.accepted))
-            .then("tunnels", count(process.tunnels))
-            .then("logins/s", rate(figures.sessions.begun))
-            .then("ended/s", rate(figures.sessions.ended));
+        let mut told = Told::about("clients").then("conns", count(process.connections));
         if let Some(refused @ 0.000_1..) = process.turned_away {
             told = told.styled("turned away/s", rate(Some(refused)), self.look.bad());
         }
-        told
+        told.then("new/s", rate(process.accepted))
+            .then("tunnels", count(process.tunnels))
+            .then("logins/s", rate(figures.sessions.begun))
+            .then("ended/s", rate(figures.sessions.ended))
     }
 
     fn store(&self, figures: &Figures) -> Told {
@@ -125,7 +123,7 @@ impl View<'_> {
         if let Some(errors @ 0.000_1..) = store.errors {
             told = told.styled("errors/s", rate(Some(errors)), self.look.bad());
         }
-        told.then("known by verdict", verdict).then("cache", cache).then("store", from_store)
+        told.then("by verdict", verdict).then("cache", cache).then("store", from_store)
     }
 }
 
