@@ -167,7 +167,7 @@ fn each_framework_stays_in_its_own_room() {
         ("axum::", &["admin", "cli", "simulator"]),
         ("prometheus_client::", &["telemetry"]),
         ("ratatui::", &["cli"]),
-        ("reqwest::", &["cli", "upstream", "wechat"]),
+        ("reqwest::", &["cli", "telemetry", "upstream", "wechat"]),
         ("jsonwebtoken::", &["session"]),
         ("toml::", &["config"]),
         ("clap::", &["cli", "main"]),

@@ -82,6 +82,7 @@ pub(super) fn in_words(now: &Settings, next: &Settings) -> Option<String> {
         ("[wechat]", now.wechat != next.wechat),
         ("[identity]", now.identity != next.identity),
         ("[limits]", now.limits != next.limits),
+        ("[log]", now.log != next.log),
     ] {
         if changed {
             words.push(format!("{table} changed"));
@@ -95,7 +96,8 @@ pub(super) fn in_words(now: &Settings, next: &Settings) -> Option<String> {
 
 /// Without what says nothing of what the gateway does.
 fn settings_of(settings: &Settings) -> Settings {
-    Settings { files: Vec::new(), warnings: Problems::default(), ..settings.clone() }
+    let (warnings, effective) = (Problems::default(), serde_json::Value::Null);
+    Settings { files: Vec::new(), warnings, effective, ..settings.clone() }
 }
 
 /// A route with the names of what it refers to, whose positions may change.

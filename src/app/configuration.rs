@@ -161,6 +161,9 @@ impl Configuration {
         self.limits.store(Arc::new(next.settings.limits.clone()));
         self.trusted_proxies.store(Arc::new(next.state.trusted_proxies.clone()));
         self.state.store(next.state.clone());
+        if now.settings.log.level != next.settings.log.level {
+            self.lasting.log.set_level(next.settings.log.level);
+        }
         self.lasting.shown.show(next.view());
         self.current.store(Arc::new(next));
         warnings.list.iter().for_each(|warning| {
