@@ -142,3 +142,9 @@ fn every_alert_leads_to_a_chapter_that_is_there() {
         assert!(anchor.is_empty() || text.lines().any(is_there), "{runbook}");
     }
 }
+
+#[test]
+fn the_chart_brings_the_same_alerts_and_dashboard() {
+    assert_eq!(include_str!("../helm/wxgate/files/alerts.yaml"), ALERTS);
+    assert_eq!(include_str!("../helm/wxgate/files/dashboard.json"), DASHBOARD);
+}
