@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Ask a gateway that runs whether it is ready, for HEALTHCHECK and probes that are commands.
 ///
-/// No configuration is needed. Of the file of --config only [admin] listen is read, and whatever else
+/// No configuration is needed. Of the file of --config only `[admin] listen` is read, and whatever else
 /// is wrong with it is not in the way: a gateway that runs keeps such a change out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Use --help for examples.", after_long_help = EXAMPLES)]

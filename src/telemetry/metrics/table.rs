@@ -75,7 +75,7 @@ metrics! {
     CONNECTIONS = Gauge "wxgate_connections" [] "Connections of clients that are open";
     CONNECTIONS_ACCEPTED = Counter "wxgate_connections_accepted_total" [] "Connections that were accepted";
     CONNECTIONS_REFUSED = Counter "wxgate_connections_refused_total" []
-        "Connections that were closed at once, being over [limits] connections";
+        "Connections that were closed at once, being over the limit of connections";
 
     SESSIONS_BEGUN = Counter "wxgate_sessions_begun_total" ["app"] "Sessions that began with a login";
     SESSIONS_ENDED = Counter "wxgate_sessions_ended_total" ["reason"]
