@@ -166,6 +166,7 @@ impl Configuration {
         }
         self.lasting.shown.show(next.view());
         self.current.store(Arc::new(next));
+        self.lasting.metrics.forget_unheld();
         warnings.list.iter().for_each(|warning| {
             warn!("{}:{}:{}: {warning}", warnings.file, warning.line, warning.column);
         });

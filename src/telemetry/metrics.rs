@@ -113,6 +113,12 @@ impl Metrics {
         expose::encode(families, format)
     }
 
+    /// Forgets the series that nobody holds any more, as a scrape does: a gateway that nobody scrapes must
+    /// not keep those of every configuration that it had.
+    pub fn forget_unheld(&self) {
+        self.families().forget_unheld();
+    }
+
     fn resolve(&self, metric: Metric, labels: &[&str], new: impl FnOnce() -> Cell) -> Cell {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
@@ -125,13 +131,14 @@ impl Metrics {
     }
 }
 
-/// Forgets what nobody holds any more, and copies the rest.
-trait CloneHeld {
+/// Series, of which those count that somebody holds.
+trait Held {
+    fn forget_unheld(&mut self);
     fn clone_held(&mut self) -> Self;
 }
 
-impl CloneHeld for BTreeMap<&'static str, Family> {
-    fn clone_held(&mut self) -> Self {
+impl Held for BTreeMap<&'static str, Family> {
+    fn forget_unheld(&mut self) {
         for family in self.values_mut() {
             family.retain(|_, cell| match cell {
                 Cell::Counter(counter) => counter.is_held(),
@@ -140,6 +147,10 @@ impl CloneHeld for BTreeMap<&'static str, Family> {
                 Cell::Value(_) => true,
             });
         }
+    }
+
+    fn clone_held(&mut self) -> Self {
+        self.forget_unheld();
         self.clone()
     }
 }
