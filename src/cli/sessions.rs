@@ -54,7 +54,7 @@ enum Command {
 #[command(after_help = "Use --help for examples.", after_long_help = LIST)]
 struct List {
     /// The user.
-    #[arg(long, value_name = "OPENID")]
+    #[arg(long, value_name = "OPENID", allow_hyphen_values = true)]
     openid: String,
 
     /// The app, by its name in the configuration or its appid; else all apps are looked through.
@@ -70,11 +70,16 @@ struct List {
 #[command(after_help = "Use --help for examples.", after_long_help = END)]
 struct End {
     /// The user.
-    #[arg(long, value_name = "OPENID", required_unless_present = "all")]
+    #[arg(
+        long,
+        value_name = "OPENID",
+        allow_hyphen_values = true,
+        required_unless_present = "all"
+    )]
     openid: Option<String>,
 
     /// One session of the user; `sid` in his token.
-    #[arg(long, value_name = "SID", requires = "openid")]
+    #[arg(long, value_name = "SID", allow_hyphen_values = true, requires = "openid")]
     sid: Option<String>,
 
     /// The app, by its name in the configuration or its appid; else all apps are looked through.

@@ -110,6 +110,17 @@ fn one_session_all_of_a_user_and_all_of_an_app_are_ended() {
     assert!(refused());
 }
 
+/// One random name of 64 begins so, and would be read as an option.
+#[test]
+fn a_name_may_begin_with_a_hyphen() {
+    let (_dev, folder) = house();
+    let end = ["sessions", "end", "-c", "gateway.toml", "--openid", "-oAlice", "--sid", "-a"];
+    let none = folder.run(&end);
+    assert_eq!((none.code, none.stderr.contains("no such session")), (66, true), "{none:?}");
+    let list = folder.run(&["sessions", "list", "-c", "gateway.toml", "--openid", "-oAlice"]);
+    assert!(list.code == 0 && list.stdout.ends_with("no sessions\n"), "{list:?}");
+}
+
 #[test]
 fn who_may_not_is_77_and_what_is_not_there_69() {
     let (dev, folder) = house();
