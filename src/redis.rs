@@ -71,12 +71,7 @@ impl RedisStore {
         }
     }
 
-    /// Values found so far that could not be read: for metrics.
-    pub fn damaged_values(&self) -> u64 {
-        self.damaged.counted()
-    }
-
-    /// How many times the link was set up so far: for metrics.
+    /// How many times the link was set up so far: one more than it broke.
     pub fn connections(&self) -> u64 {
         self.link.opened()
     }

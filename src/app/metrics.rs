@@ -97,8 +97,9 @@ pub(super) fn sample_configuration(metrics: &Metrics, configuration: &Arc<Config
         let Some(configuration) = configuration.upgrade() else { return };
         let (state, tokens) = configuration.parts();
         sample.set(table::TUNNELS, &[], state.tunnels.count() as f64);
-        let store_up = state.sessions.store().outage().is_none();
-        sample.set(table::STORE_UP, &[], f64::from(u8::from(store_up)));
+        let store = state.sessions.store();
+        sample.set(table::STORE_UP, &[], f64::from(u8::from(store.outage().is_none())));
+        sample.set(table::STORE_DAMAGED_VALUES, &[], store.damaged_values() as f64);
         sample_upstreams(sample, &state);
         sample_tokens(sample, &state, &tokens);
     });

@@ -23,6 +23,10 @@ impl Store for RedisStore {
         self.link.outage()
     }
 
+    fn damaged_values(&self) -> u64 {
+        self.damaged.counted()
+    }
+
     async fn create(&self, session: &Session, idle: Duration) -> Result<(), Unavailable> {
         let now = self.clock.now();
         let rest = session.expires.saturating_sub(now).saturating_mul(1000);

@@ -119,6 +119,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Values found so far that could not be read, and counted as missing. What is kept in this process
+    /// cannot be damaged.
+    fn damaged_values(&self) -> u64 {
+        0
+    }
+
     /// Adds one to a counter, which starts at nothing and is kept for `ttl` from its first count. Its
     /// value, as [`Store::get`] gives it, is the count in eight bytes, big-endian.
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable>;

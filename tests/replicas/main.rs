@@ -24,6 +24,7 @@ mod upstream;
 
 mod access_token;
 mod at_rest;
+mod damaged;
 mod exchange;
 mod failover;
 mod key_burst;

@@ -8,6 +8,9 @@ pub(crate) mod config;
 pub(crate) mod jwt;
 pub(crate) mod load;
 #[allow(dead_code, reason = "each test binary uses a part of it")]
+#[path = "../gateway/support/metrics.rs"]
+pub(crate) mod metrics;
+#[allow(dead_code, reason = "each test binary uses a part of it")]
 #[path = "../gateway/support/request.rs"]
 pub(crate) mod request;
 #[allow(dead_code, reason = "each test binary uses a part of it")]

@@ -124,6 +124,10 @@ impl Store for MeasuredStore {
         self.store.outage()
     }
 
+    fn damaged_values(&self) -> u64 {
+        self.store.damaged_values()
+    }
+
     async fn create(&self, session: &Session, idle: Duration) -> Result<(), Unavailable> {
         self.measure(Operation::Create, self.store.create(session, idle)).await
     }

@@ -87,6 +87,8 @@ metrics! {
         "How long calls to the session store took, failed ones too";
     STORE_ERRORS = Counter "wxgate_store_errors_total" ["operation"] "Calls to the session store that failed";
     STORE_UP = Gauge "wxgate_store_up" [] "1 where the session store answers, 0 where it is known not to";
+    STORE_DAMAGED_VALUES = Counter "wxgate_store_damaged_values_total" []
+        "Values in the session store that could not be read, and counted as missing";
 
     WECHAT_CALLS = Counter "wxgate_wechat_calls_total" ["app", "api", "errcode"]
         "Calls to WeChat by errcode: 0, a known one, other; no_connection, no_answer, bad_answer where none came";
