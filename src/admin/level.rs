@@ -9,7 +9,8 @@ use tracing::info;
 use super::{Answer, Failure, Parts};
 use crate::telemetry::log::Level;
 
-/// Writes lines of the level in the body and above, until the gateway starts anew.
+/// Writes lines of the level in the body and above, until it is changed again: here,
+/// by another `[log] level` in a reload, or by a restart.
 pub(super) async fn set(State(parts): State<Parts>, body: Bytes) -> Answer {
     let word = String::from_utf8_lossy(&body);
     let word = word.trim().trim_matches('"');

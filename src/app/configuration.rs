@@ -161,9 +161,7 @@ impl Configuration {
         self.limits.store(Arc::new(next.settings.limits.clone()));
         self.trusted_proxies.store(Arc::new(next.state.trusted_proxies.clone()));
         self.state.store(next.state.clone());
-        if now.settings.log.level != next.settings.log.level {
-            self.lasting.log.set_level(next.settings.log.level);
-        }
+        self.lasting.log.follow(&now.settings.log, &next.settings.log);
         self.lasting.shown.show(next.view());
         self.current.store(Arc::new(next));
         self.lasting.metrics.forget_unheld();

@@ -5,6 +5,7 @@
 //! those that are known to hold nothing of a request are written at all.
 
 pub mod access;
+mod events;
 mod json;
 mod level;
 pub mod mask;
@@ -15,21 +16,12 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
-
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, reload};
 
 use self::access::{AccessLog, OpenidNames};
+use self::events::Events;
 pub use self::level::Level;
 pub use self::sink::Sink;
 use crate::telemetry::metrics::{Metrics, table};
-
-/// The modules of libraries whose warnings are written: accepting connections, and TLS handshakes.
-const LIBRARIES: [&str; 2] = ["pingora_core::listeners", "pingora_core::services::listening"];
 
 /// The `[log]` table.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,14 +83,6 @@ pub struct Log {
 }
 
 #[derive(Clone)]
-struct Events {
-    sink: Sink,
-    change_filter: Arc<ChangeFilter>,
-}
-
-type ChangeFilter = dyn Fn(EnvFilter) -> bool + Send + Sync;
-
-#[derive(Clone)]
 struct Requests {
     sink: Sink,
     terminal: bool,
@@ -112,26 +96,10 @@ impl fmt::Debug for Log {
 
 /// Starts the log of this process.
 pub fn start(settings: &Settings) -> Log {
-    let level = EnvFilter::new(settings.level.name());
-    let (chosen, handle) = reload::Layer::new(EnvFilter::try_from_default_env().unwrap_or(level));
-    let stderr = io::stderr();
-    let sink = Sink::new("log", output(&stderr));
-    let lines = tracing_subscriber::fmt::layer().with_writer(sink.clone());
-    let lines = if settings.format.is_text(stderr.is_terminal()) {
-        lines.with_target(false).with_ansi(stderr.is_terminal()).boxed()
-    } else {
-        lines.json().flatten_event(true).boxed()
-    };
-    let started = tracing_subscriber::registry()
-        .with(lines.with_filter(safe_targets()).with_filter(chosen))
-        .try_init();
-    let change_filter = Arc::new(move |filter| handle.reload(filter).is_ok());
-    // An error means that a log is there already, as in a test.
-    let events = started.is_ok().then_some(Events { sink, change_filter });
     let stdout = io::stdout();
-    let requests =
-        Requests { terminal: stdout.is_terminal(), sink: Sink::new("access log", output(&stdout)) };
-    Log { events, requests: settings.access.then_some(requests) }
+    let (terminal, sink) = (stdout.is_terminal(), Sink::new("access log", output(&stdout)));
+    // Also where it is off: another configuration may turn it on.
+    Log { events: Events::start(settings), requests: Some(Requests { terminal, sink }) }
 }
 
 /// A handle of its own, without the buffer and the lock of the standard library's.
@@ -146,8 +114,15 @@ fn output(stream: &(impl AsFd + ?Sized)) -> Box<dyn Write + Send> {
 impl Log {
     /// Writes lines of this level and above from now on; false where this process has no log.
     pub fn set_level(&self, level: Level) -> bool {
-        let filter = EnvFilter::new(level.name());
-        self.events.as_ref().is_some_and(|events| (events.change_filter)(filter))
+        self.events.as_ref().is_some_and(|events| events.set_level(level))
+    }
+
+    /// Takes over the level and the format of the configuration that comes next, as far as they are other
+    /// ones than before. A level of `RUST_LOG` stays.
+    pub fn follow(&self, now: &Settings, next: &Settings) {
+        if let Some(events) = &self.events {
+            events.follow(now, next);
+        }
     }
 
     /// The access log, where there is one.
@@ -176,27 +151,5 @@ impl Log {
     fn sinks(&self) -> impl Iterator<Item = (&'static str, &Sink)> {
         let events = self.events.iter().map(|events| ("event", &events.sink));
         events.chain(self.requests.iter().map(|requests| ("access", &requests.sink)))
-    }
-}
-
-/// What may be written at all, whatever the level is.
-fn safe_targets() -> Targets {
-    let libraries = LIBRARIES.map(|target| (target, LevelFilter::WARN));
-    Targets::new().with_target("wxgate", LevelFilter::TRACE).with_targets(libraries)
-}
-
-#[cfg(test)]
-mod tests {
-    use tracing::Level;
-
-    use super::safe_targets;
-
-    #[test]
-    fn libraries_do_not_write_what_they_handle() {
-        let targets = safe_targets();
-        for library in ["pingora_proxy", "pingora_core::protocols", "hyper_util", "h2", "reqwest"] {
-            assert!(!targets.would_enable(library, &Level::ERROR), "{library}");
-        }
-        assert!(targets.would_enable("wxgate::proxy", &Level::TRACE));
     }
 }

@@ -3,9 +3,13 @@
 mod files;
 mod in_effect;
 mod load;
+mod log;
 mod refused;
 
+use std::path::PathBuf;
+
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::raw::{Answer, Wire};
 use crate::support::config::Config;
@@ -33,12 +37,25 @@ impl House {
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
+        Self::open_in(folder, config, Process::start_in).await
+    }
+
+    /// Without `RUST_LOG`: the log is as the configuration says.
+    async fn open_plainly(config: Config) -> Self {
+        Self::open_in(tempfile::tempdir().unwrap(), config, Process::start_plainly_in).await
+    }
+
+    async fn open_in(
+        folder: TempDir,
+        config: Config,
+        start: impl AsyncFnOnce(TempDir, PathBuf, &Config) -> Process,
+    ) -> Self {
         let (upstream, wechat) =
             (Upstream::start().await, Wechat::start(wxgate::clock::Clock::movable()).await);
         let config = config.variable("WECHAT", wechat.url()).variable("UPSTREAM", upstream.url());
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, config.text()).unwrap();
-        let process = Process::start_in(folder, path, &config).await;
+        let process = start(folder, path, &config).await;
         Self { process, upstream, wechat, config }
     }
 

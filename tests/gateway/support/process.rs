@@ -54,23 +54,28 @@ impl Process {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, config.text()).unwrap();
-        Self::spawn(folder, path, config, level, stdout).await
+        Self::spawn(folder, path, config, Some(level), stdout).await
     }
 
     /// One with a file that is there, in this folder.
     pub(crate) async fn start_in(folder: TempDir, path: PathBuf, config: &Config) -> Self {
-        Self::spawn(folder, path, config, "trace", Stdio::piped()).await
+        Self::spawn(folder, path, config, Some("trace"), Stdio::piped()).await
+    }
+
+    /// The same, whose log is as its file says.
+    pub(crate) async fn start_plainly_in(folder: TempDir, path: PathBuf, config: &Config) -> Self {
+        Self::spawn(folder, path, config, None, Stdio::piped()).await
     }
 
     async fn spawn(
         folder: TempDir,
         path: PathBuf,
         config: &Config,
-        level: &str,
+        level: Option<&str>,
         stdout: Stdio,
     ) -> Self {
         let mut child = command(&path, config)
-            .env("RUST_LOG", level)
+            .envs(level.map(|level| ("RUST_LOG", level)))
             .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
