@@ -160,6 +160,9 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         ctx.upstream_status = Some(response.status);
         attempt::answered(ctx, response.status);
+        if let Some(handshake) = &ctx.handshake {
+            handshake.is_answered();
+        }
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             if !tunnel::is_asked_for(session.req_header().as_ref()) {
                 return Err(failure::refused(failure::unasked_tunnel(ctx)));

@@ -4,7 +4,7 @@ use http::StatusCode;
 use pingora_error::{Error, ErrorSource, ErrorType, RetryType};
 use pingora_proxy::Session;
 
-use super::{Context, spans};
+use super::{Context, failure, spans};
 use crate::upstream::Outcome;
 
 /// pingora says so in the context of an error, and nowhere else.
@@ -22,11 +22,13 @@ pub(super) fn not_connected(ctx: &Context) -> bool {
 /// (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
 pub(super) fn broke_off(error: &Error, session: &mut Session, ctx: &Context, reused: bool) -> bool {
     let unheard = is_unheard(error, session, ctx, reused);
+    let late = failure::is_late(error);
     if *error.esource() == ErrorSource::Upstream {
         match error.etype() {
             // It waited for a client that was slow, or meant to have its server left out.
-            ErrorType::ReadTimedout if !session.is_body_done() => {}
-            ErrorType::ReadTimedout | ErrorType::WriteTimedout => report(ctx, Outcome::TimedOut),
+            _ if late && !session.is_body_done() => {}
+            ErrorType::WriteTimedout => report(ctx, Outcome::TimedOut),
+            _ if late => report(ctx, Outcome::TimedOut),
             // A server may close an idle connection in the moment that it is used again.
             _ if unheard && reused => {}
             _ => report(ctx, Outcome::Broken),

@@ -1,5 +1,7 @@
 //! What went wrong inside pingora, as a refusal.
 
+use std::io::ErrorKind;
+
 use pingora_error::{Error, ErrorSource, ErrorType};
 
 use super::Context;
@@ -33,9 +35,7 @@ pub(super) fn refusal(error: &Error, ctx: &Context, body_done: bool) -> Option<R
     }
     match error.esource() {
         ErrorSource::Downstream => of_downstream(error),
-        _ if !body_done && *error.etype() == ErrorType::ReadTimedout => {
-            Some(Reason::RequestTimeout.into())
-        }
+        _ if !body_done && is_late(error) => Some(Reason::RequestTimeout.into()),
         _ => Some(of_upstream(error, ctx)),
     }
 }
@@ -56,8 +56,20 @@ fn of_downstream(error: &Error) -> Option<Refusal> {
 
 /// Whether the door refused what the client sent (`listen::watched`).
 fn is_malformed(error: &Error) -> bool {
-    let cause = error.root_cause().downcast_ref::<std::io::Error>();
-    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
+    io_kind(error) == Some(ErrorKind::InvalidData)
+}
+
+/// Whether an answer did not come in time, by pingora's timer or by ours for tunnels.
+pub(super) fn is_late(error: &Error) -> bool {
+    match error.etype() {
+        ErrorType::ReadTimedout => true,
+        ErrorType::ReadError => io_kind(error) == Some(ErrorKind::TimedOut),
+        _ => false,
+    }
+}
+
+fn io_kind(error: &Error) -> Option<ErrorKind> {
+    error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
 fn of_upstream(error: &Error, ctx: &Context) -> Refusal {
@@ -72,7 +84,7 @@ fn of_upstream(error: &Error, ctx: &Context) -> Refusal {
         | ErrorType::TLSHandshakeTimedout
         | ErrorType::HandshakeError => (Reason::UpstreamUnavailable, "the TLS handshake failed"),
         ErrorType::InvalidCert => (Reason::UpstreamUnavailable, "its certificate is not trusted"),
-        ErrorType::ReadTimedout => (Reason::UpstreamTimeout, "no answer in time"),
+        _ if is_late(error) => (Reason::UpstreamTimeout, "no answer in time"),
         ErrorType::WriteTimedout => (Reason::UpstreamTimeout, "it takes no request body"),
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => {
             (Reason::UpstreamError, "the connection broke before the answer was whole")

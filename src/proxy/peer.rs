@@ -11,7 +11,8 @@ use crate::policy::route::Route;
 use crate::refusal::{Reason, Refusal};
 use crate::upstream::{Settings, Target, key};
 
-/// The next server of the request's upstream. A tunnel may be silent for as long as its ends like.
+/// The next server of the request's upstream. A tunnel may be silent for as long as its ends like, once
+/// it is one: its handshake has the time of any answer.
 ///
 /// While the client's body is coming, pingora's one timer runs from one part of it to the next, and from
 /// the last to the answer: it leaves the client the pauses that `body_idle` does.
@@ -31,10 +32,10 @@ pub(super) fn next(
         Refusal { said: true, ..Refusal::new(Reason::UpstreamUnavailable, note) }
     })?;
     ctx.attempts += 1;
-    ctx.handshake = tunnel.then(Handshake::default);
-    let mut peer = backend.peer(&lease, ctx.handshake.as_ref()).ok_or_else(misrouted)?;
     let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
     let first_byte = if body_done { timeout } else { timeout.max(ctx.state.limits.body_idle) };
+    ctx.handshake = tunnel.then(|| Handshake::new(first_byte));
+    let mut peer = backend.peer(&lease, ctx.handshake.as_ref()).ok_or_else(misrouted)?;
     peer.options.connection_timeout = Some(connect_timeout);
     peer.options.total_connection_timeout = Some(connect_timeout);
     peer.options.read_timeout = (!tunnel).then_some(first_byte);

@@ -1,5 +1,7 @@
 //! A WebSocket through to servers of each kind, and what becomes of a connection that was made for one.
 
+use std::time::{Duration, Instant};
+
 use crate::certificates::Authority;
 use crate::support::gateway::{Gateway, file};
 use crate::support::http2::Http2Server;
@@ -73,6 +75,42 @@ async fn a_handshake_with_a_body_is_answered() {
         assert!(wire.until("\r\n\r\nno").await.starts_with("HTTP/1.1 403 "), "{more}");
     }
     assert_eq!(server.seen()[0].body, "body");
+}
+
+/// The time of the route, for servers that say nothing and half a head.
+#[tokio::test]
+async fn a_handshake_is_answered_in_time_or_it_is_504() {
+    let route =
+        "[[routes]]\npath = \"/socket\"\nupstream = \"shop\"\nauth = \"none\"\ntimeout = \"700ms\"";
+    for begun in ["", "HTTP/1.1 101 Switch"] {
+        let server = Server::start("silent").await;
+        server.answers(move |_| [bytes(begun), vec![Step::Hang]].concat());
+        let gateway = Gateway::with(&[server.url()], "timeout = \"10s\"", route).await;
+        let (started, mut wire) = (Instant::now(), gateway.wire().await);
+        wire.send(&handshake("")).await;
+        let answer = wire.until("}").await;
+        assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+        assert!(answer.contains("upstream_timeout"), "{answer}");
+        assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+        assert_eq!(server.seen().len(), 1, "it is not asked again");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_may_be_silent_for_longer_than_its_answer_may_take() {
+    let server = Server::start("quiet").await;
+    server.answers(|seen| match seen.target() {
+        "/socket" => {
+            let late = vec![Step::Wait(Duration::from_millis(900)), Step::Send(b"late".to_vec())];
+            [bytes(SWITCHED), late, vec![Step::Close]].concat()
+        }
+        _ => answer(200, "no tunnel"),
+    });
+    let gateway = Gateway::before(&[server.url()], "timeout = \"300ms\"").await;
+    let mut wire = gateway.wire().await;
+    wire.send(&handshake("")).await;
+    assert!(wire.until("\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
+    assert_eq!(wire.all().await, "late");
 }
 
 /// It was made in a way that others are not, and a request that follows is none of a tunnel.

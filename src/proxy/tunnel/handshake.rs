@@ -5,11 +5,16 @@
 //! taken first, the end of the body is held for the end of the tunnel. So the connection has nothing to
 //! read until pingora has gone on from the head that it sent: to the flush that ends an empty body, or to
 //! a first part of another one.
+//!
+//! A tunnel may be silent for as long as its ends like, so that pingora has no timer for it. The answer
+//! that makes it one has its time here.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -21,22 +26,26 @@ use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket, VirtualSo
 use pingora_error::{Error, ErrorType, Result};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How far the request of one try is; what the connection and the request know of each other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(in crate::proxy) struct Handshake(Arc<Mutex<Progress>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Progress {
     stage: Stage,
     /// Who wants to read the answer.
     reader: Option<Waker>,
+    /// What the answer has.
+    time: Duration,
+    /// When the head of the answer has to be there; none before the request and after the answer.
+    due: Option<Instant>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Nothing is held back: before the head, where TLS has its own handshake, and after the end.
-    #[default]
     Open,
     /// The head is being sent.
     Head,
@@ -45,9 +54,26 @@ enum Stage {
 }
 
 impl Handshake {
+    /// One whose answer comes in this time from the head on.
+    pub(in crate::proxy) fn new(time: Duration) -> Self {
+        let progress = Progress { stage: Stage::Open, reader: None, time, due: None };
+        Self(Arc::new(Mutex::new(progress)))
+    }
+
     /// The head is sent next.
     pub(in crate::proxy) fn begins(&self) {
-        self.0.lock().stage = Stage::Head;
+        let mut progress = self.0.lock();
+        progress.stage = Stage::Head;
+        progress.due = Instant::now().checked_add(progress.time);
+    }
+
+    /// The head of the answer is there: what follows may take any time.
+    pub(in crate::proxy) fn is_answered(&self) {
+        self.0.lock().due = None;
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.0.lock().due
     }
 
     /// What connects for it.
@@ -105,7 +131,7 @@ impl Connect for Connector {
                 Socket::Unix(connect_uds(address.as_pathname().ok_or_else(nameless)?).await?)
             }
         };
-        let connection = Connection { socket, handshake: self.0.clone() };
+        let connection = Connection { socket, handshake: self.0.clone(), timer: None };
         Ok(VirtualSocketStream::new(Box::new(connection)).into())
     }
 }
@@ -114,6 +140,7 @@ impl Connect for Connector {
 struct Connection {
     socket: Socket,
     handshake: Handshake,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
@@ -133,6 +160,16 @@ impl Connection {
             Socket::Unix(stream) => Pin::new(stream),
         }
     }
+
+    /// Whether the answer is too late; else who waits for it is woken when it is.
+    fn too_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.handshake.due() else {
+            self.timer = None;
+            return false;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        timer.as_mut().poll(cx).is_ready()
+    }
 }
 
 impl AsyncRead for Connection {
@@ -141,10 +178,16 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.handshake.holds(cx) {
-            return Poll::Pending;
+        if !self.handshake.holds(cx) {
+            let read = self.socket().poll_read(cx, buffer);
+            if read.is_ready() {
+                return read;
+            }
         }
-        self.socket().poll_read(cx, buffer)
+        match self.too_late(cx) {
+            true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            false => Poll::Pending,
+        }
     }
 }
 
