@@ -14,22 +14,3 @@ pub mod phone;
 pub mod profile;
 pub mod refresh;
 pub mod session;
-
-use crate::refusal::{Reason, Refusal};
-use crate::session::NotAuthenticated;
-use crate::session::store::Unavailable;
-
-impl From<Unavailable> for Refusal {
-    fn from(error: Unavailable) -> Self {
-        Self::new(Reason::StoreUnavailable, error.to_string())
-    }
-}
-
-impl From<NotAuthenticated> for Refusal {
-    fn from(error: NotAuthenticated) -> Self {
-        match error {
-            NotAuthenticated::Invalid => Reason::TokenInvalid.into(),
-            NotAuthenticated::Unavailable(error) => error.into(),
-        }
-    }
-}

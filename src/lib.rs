@@ -21,6 +21,8 @@ pub mod identity;
 pub mod policy;
 pub mod upstream;
 
+pub mod access;
+
 pub mod actions;
 
 pub mod admin;

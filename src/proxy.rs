@@ -18,7 +18,6 @@ mod login_answer;
 mod metrics;
 mod outgoing;
 mod peer;
-mod rate;
 mod read_ahead;
 mod respond;
 mod run_action;

@@ -8,6 +8,7 @@ pub mod memory;
 mod metrics;
 mod near_cache;
 pub mod record;
+mod refused;
 pub mod seal;
 mod sessions;
 pub mod store;

@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Modules that take values and give values, and know neither pingora nor axum.
-const DOMAIN: [&str; 6] = ["actions", "identity", "policy", "session", "upstream", "wechat"];
+const DOMAIN: [&str; 7] =
+    ["access", "actions", "identity", "policy", "session", "upstream", "wechat"];
 const LONGEST_FILE: usize = 400;
 
 /// One file below `src`, and the part of it that is not its unit tests.

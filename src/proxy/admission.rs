@@ -2,19 +2,16 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::request::Parts;
 use pingora_proxy::Session;
 
-use super::metrics::Authentication;
-use super::{Context, State, rate, spans};
+use super::{Context, State, spans};
+use crate::access::Known;
 use crate::identity::trace_context::Trace;
 use crate::policy::admission;
-use crate::policy::route::{Auth, Route};
+use crate::policy::route::Route;
 use crate::refusal::{Reason, Refusal};
-use crate::session::NotAuthenticated;
-use crate::session::bearer::{self, Bearer};
 use crate::telemetry::traces::within;
 
 /// What was let in.
@@ -46,14 +43,14 @@ async fn admit_to(
     ctx: &mut Context,
     state: &State,
 ) -> Result<(), Refusal> {
-    rate::before_authentication(ctx, route).await?;
-    let begun = Instant::now();
-    let authenticated = authenticate(session, ctx, state, route).await;
-    if route.auth != Auth::None {
-        ctx.auth_took = Some(begun.elapsed());
+    let head: &Parts = session.req_header().as_ref();
+    let mut known = Known::default();
+    let outcome = state.access().admit(route, head, ctx.client, &mut known).await;
+    if let Some(token) = known.token {
+        state.metrics.authenticated(token);
     }
-    authenticated?;
-    rate::after_authentication(ctx, route).await
+    (ctx.live, ctx.tokens_at, ctx.auth_took) = (known.caller, known.tokens_at, known.took);
+    outcome
 }
 
 /// The route of a request; none for a preflight.
@@ -85,48 +82,4 @@ fn check_head(
     }
     admission::check_declared_body(head, ctx.body_limit)?;
     Ok(Some(route))
-}
-
-async fn authenticate(
-    session: &Session,
-    ctx: &mut Context,
-    state: &State,
-    route: &Route,
-) -> Result<(), Refusal> {
-    let auth = route.authentication();
-    let head: &Parts = session.req_header().as_ref();
-    let (sources, query) = (&state.token_from, head.uri.query());
-    if auth == Auth::None {
-        // Not looked at, but they are not the upstream's either.
-        let is_ours = |token: &str| state.sessions.is_like_a_token(token);
-        ctx.tokens_at = bearer::places(sources, &head.headers, query, is_ours);
-        return Ok(());
-    }
-    let metrics = &state.metrics;
-    let found = bearer::find(sources, &head.headers, query).map_err(|error| {
-        metrics.authenticated(Authentication::Malformed);
-        Refusal::new(Reason::BadRequest, error.to_string())
-    })?;
-    let Some(Bearer { token, source }) = found else {
-        if auth == Auth::Required {
-            metrics.authenticated(Authentication::Missing);
-            return Err(Reason::TokenMissing.into());
-        }
-        metrics.authenticated(Authentication::Anonymous);
-        return Ok(());
-    };
-    let live = state.sessions.authenticate(&token).await.inspect_err(|error| {
-        metrics.authenticated(match error {
-            NotAuthenticated::Invalid => Authentication::Invalid,
-            NotAuthenticated::Unavailable(_) => Authentication::Unavailable,
-        });
-    })?;
-    if !route.apps.contains(&live.app) {
-        metrics.authenticated(Authentication::OtherApp);
-        return Err(Refusal::new(Reason::TokenInvalid, "the token is of an app of other routes"));
-    }
-    metrics.authenticated(Authentication::Authenticated);
-    ctx.tokens_at.push(source.clone());
-    ctx.live = Some(live);
-    Ok(())
 }

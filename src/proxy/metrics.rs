@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::access::Authentication;
 use crate::policy::guard::METHODS;
 use crate::policy::route::Route;
 use crate::refusal::{Reason, TABLE};
@@ -51,37 +52,6 @@ pub(super) struct Ended<'a> {
     pub(super) took: Duration,
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
-}
-
-/// What became of a token, or of none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Authentication {
-    /// There is a session.
-    Authenticated,
-    /// There was no token, and the route does not insist.
-    Anonymous,
-    /// There was no token where there had to be one.
-    Missing,
-    /// There was more than one, or something else in its place.
-    Malformed,
-    /// No token of ours, or its session has ended.
-    Invalid,
-    /// A good one of an app that the route does not serve.
-    OtherApp,
-    /// The store could not be asked.
-    Unavailable,
-}
-
-impl Authentication {
-    const LABELS: [&'static str; 7] = [
-        "authenticated",
-        "anonymous",
-        "missing",
-        "malformed",
-        "invalid",
-        "other_app",
-        "unavailable",
-    ];
 }
 
 impl RequestMetrics {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Backend, RequestMetrics};
+use crate::access::Access;
 use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
 use crate::actions::phone::Phones;
@@ -63,4 +64,11 @@ pub struct State {
     pub tunnels: InFlight,
     /// Whether the gateway is about to stop, so that clients should turn to another.
     pub stopping: Stopping,
+}
+
+impl State {
+    /// What decides on who may make a request.
+    pub fn access(&self) -> Access<'_> {
+        Access { token_from: &self.token_from, sessions: &self.sessions }
+    }
 }
