@@ -4,6 +4,7 @@
 //! nor the proxy.
 
 pub mod answer;
+pub mod authorize;
 pub mod exchange;
 pub mod fields;
 pub mod key_check;

@@ -2,6 +2,7 @@
 
 pub mod forwarded;
 mod header_rules;
+pub mod mutations;
 pub mod trace_context;
 
 use std::collections::BTreeMap;
@@ -125,6 +126,11 @@ impl Identity {
                 headers.insert(name.clone(), value);
             }
         }
+    }
+
+    /// Every name that only the gateway may set.
+    pub fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.settings.names()
     }
 
     /// Whether the token itself goes on to the upstream.

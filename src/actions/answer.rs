@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use crate::refusal::Refusal;
@@ -12,8 +12,10 @@ use crate::refusal::Refusal;
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// JSON text; empty where the status says that there is none.
+    /// JSON text, or nothing.
     pub body: String,
+    /// Headers besides those that every answer has.
+    pub headers: HeaderMap,
     /// The cookie that is set.
     pub set_cookie: Option<HeaderValue>,
 }
@@ -26,12 +28,18 @@ impl Answer {
 
     /// 200 with this text, which is JSON.
     pub fn json_text(body: String) -> Self {
-        Self { status: StatusCode::OK, body, set_cookie: None }
+        Self { body, ..Self::empty() }
+    }
+
+    /// 200 without a body.
+    pub fn empty() -> Self {
+        let headers = HeaderMap::new();
+        Self { status: StatusCode::OK, body: String::new(), headers, set_cookie: None }
     }
 
     /// 204.
     pub fn nothing() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: String::new(), set_cookie: None }
+        Self { status: StatusCode::NO_CONTENT, ..Self::empty() }
     }
 }
 

@@ -65,6 +65,17 @@ impl HeaderRules {
         self.is_own(&folded) || HOP_BY_HOP.contains(&folded.as_str()) || !passed.contains(name)
     }
 
+    /// Whether a client's header says who the user is, or is another spelling of what only gateways say.
+    /// Their plain spellings are those of the gateway that asks us.
+    pub fn feigns(&self, name: &HeaderName) -> bool {
+        let text = name.as_str();
+        if !text.contains(['_', '.']) {
+            return text.starts_with("x-wx-") || self.identity.contains(text);
+        }
+        let folded = folded(text);
+        self.is_own(&folded) || HOP_BY_HOP.contains(&folded.as_str())
+    }
+
     /// Whether no route may change this header: it says who the user is or where a request came from,
     /// or by it a message is framed, routed or passed on.
     pub fn reserves(&self, name: &HeaderName) -> bool {

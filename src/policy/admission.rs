@@ -43,6 +43,12 @@ pub fn admit<'a>(
     let raw_path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     let path = path::canonical(raw_path)
         .map_err(|error| Refusal::new(Reason::BadRequest, error.to_string()))?;
+    if !path::has_plain_segments(raw_path) && routes.is_asked_below(raw_path) {
+        // `/authorize` and a client's `/../public/x` would be the path of another route.
+        let note = "a path below an action authorize that leads out of it, or that the gateway that asks \
+                    has not resolved";
+        return Err(Refusal::new(Reason::BadRequest, note));
+    }
     let host = host_name(host);
     let preflighted = preflighted(head, &path, host, routes);
     if let Some(route) = preflighted {

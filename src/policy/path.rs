@@ -35,6 +35,19 @@ pub fn canonical(raw: &[u8]) -> Result<Cow<'_, str>, Ambiguous> {
     Ok(Cow::Owned(path))
 }
 
+/// Whether nothing in a path is resolved on the way to its canonical form: no segment of it is empty, but
+/// for the last one, and none is a dot segment. To a program that resolves none it is the same path.
+pub fn has_plain_segments(raw: &[u8]) -> bool {
+    let mut segments = raw.split(|&byte| byte == b'/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_empty = segment.is_empty() && segments.peek().is_some();
+        if is_empty || matches!(segment, b"." | b"..") {
+            return false;
+        }
+    }
+    true
+}
+
 /// The common case, told apart in one pass: nothing to decode, to merge or to refuse.
 fn is_canonical(raw: &[u8]) -> bool {
     let mut previous = 0;
@@ -137,6 +150,16 @@ mod tests {
 
     fn text(raw: &str) -> Result<String, Ambiguous> {
         canonical(raw.as_bytes()).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn a_path_with_plain_segments_has_nothing_to_resolve() {
+        for raw in ["/", "/a", "/a/", "/a/b.c/..d/...", "/%61pi/x", "/.hidden"] {
+            assert!(has_plain_segments(raw.as_bytes()), "{raw}");
+        }
+        for raw in ["//", "//a", "/a//b", "/a//", "/./a", "/a/.", "/a/..", "/a/../b", "/.."] {
+            assert!(!has_plain_segments(raw.as_bytes()), "{raw}");
+        }
     }
 
     #[test]

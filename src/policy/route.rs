@@ -71,7 +71,7 @@ impl Route {
     pub fn authentication(&self) -> Auth {
         match self.action {
             Action::Login | Action::Push => Auth::None,
-            Action::Proxy => self.auth,
+            Action::Authorize | Action::Proxy => self.auth,
             _ => Auth::Required,
         }
     }

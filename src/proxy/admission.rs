@@ -10,7 +10,7 @@ use super::{Context, State, spans};
 use crate::access::Known;
 use crate::identity::trace_context::Trace;
 use crate::policy::admission;
-use crate::policy::route::Route;
+use crate::policy::route::{Action, Route};
 use crate::refusal::{Reason, Refusal};
 use crate::telemetry::traces::within;
 
@@ -28,6 +28,11 @@ pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<Ad
     let admitted = check_head(session, ctx, &state);
     if admitted.as_ref().is_err_and(|refusal| refusal.reason == Reason::BadRequest) {
         // Whoever sends what can be read in two ways gets no second request on this connection.
+        session.set_keepalive(None);
+    }
+    if ctx.action() == Action::Authorize && !session.is_body_done() {
+        // The gateway that asks may say how long the client's body is without sending it: nobody can say
+        // where its next request would begin.
         session.set_keepalive(None);
     }
     let Some(route) = admitted? else { return Ok(Admitted::Preflight) };
@@ -80,6 +85,9 @@ fn check_head(
     if admitted.preflight {
         return Ok(None);
     }
-    admission::check_declared_body(head, ctx.body_limit)?;
+    if route.action != Action::Authorize {
+        // There the body is not ours, nor is it here.
+        admission::check_declared_body(head, ctx.body_limit)?;
+    }
     Ok(Some(route))
 }

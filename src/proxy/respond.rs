@@ -28,9 +28,14 @@ pub(super) fn has_begun(session: &Session) -> bool {
 /// Writes the answer of an action.
 pub(super) async fn answer(session: &mut Session, ctx: &Context, answer: Answer) -> Result<()> {
     let mut header = head(answer.status.as_u16(), ctx)?;
-    if answer.status != StatusCode::NO_CONTENT {
+    if !answer.body.is_empty() {
         header.insert_header(CONTENT_TYPE, "application/json; charset=utf-8")?;
+    }
+    if answer.status != StatusCode::NO_CONTENT {
         header.insert_header(CONTENT_LENGTH, answer.body.len())?;
+    }
+    for (name, value) in &answer.headers {
+        header.insert_header(name, value)?;
     }
     if let Some(cookie) = answer.set_cookie {
         header.insert_header(SET_COOKIE, cookie)?;
@@ -118,7 +123,8 @@ fn settle_unread_body(session: &mut Session) -> bool {
     let headers = &downstream.req_header().headers;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let is_small = length.is_some_and(|length: u64| length <= ACTION_BODY_SIZE);
-    if is_small && !headers.contains_key(EXPECT) {
+    let goes_on = downstream.as_http1().is_some_and(|http1| http1.will_keepalive());
+    if is_small && goes_on && !headers.contains_key(EXPECT) {
         downstream.set_total_drain_timeout(Some(LINGER));
         return false;
     }

@@ -18,7 +18,9 @@ use crate::actions::exchange::LoggedIn;
 use crate::actions::fields::Fields;
 use crate::actions::login::{self, Logins};
 use crate::actions::profile::{Finding, ProfileInput};
-use crate::actions::{logout, open_data, phone, refresh, session};
+use crate::actions::{authorize, logout, open_data, phone, refresh, session};
+use crate::identity::Subject;
+use crate::identity::mutations::Mutations;
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
 use crate::session::Caller;
@@ -30,6 +32,9 @@ pub(super) async fn run(
     session: &mut Session,
     ctx: &mut Context,
 ) -> Result<Option<Answer>, Refusal> {
+    if ctx.action() == Action::Authorize {
+        return Ok(Some(answer_gateway(session, ctx)));
+    }
     let body = action_body::read(session, ctx).await;
     if body.is_err() {
         // Nobody can say where the next request would begin.
@@ -39,6 +44,18 @@ pub(super) async fn run(
     let outcome = act(session, ctx, body?).await;
     ctx.action_took = Some(begun.elapsed());
     outcome
+}
+
+/// The body is not read: it is the upstream's.
+fn answer_gateway(session: &Session, ctx: &Context) -> Answer {
+    let state = &ctx.state;
+    let (identity, rules) = (&state.identity, &state.header_rules);
+    let subject = ctx.live.as_ref().map(Subject::from);
+    let client = &session.req_header().headers;
+    let tokens_at = &ctx.tokens_at;
+    let changed =
+        Mutations::new(identity, rules, client, tokens_at, subject.as_ref(), &ctx.request_id);
+    authorize::authorize(identity, &changed)
 }
 
 async fn act(session: &Session, ctx: &mut Context, body: Bytes) -> Result<Option<Answer>, Refusal> {

@@ -157,7 +157,6 @@ fn what_comes_later_is_checked_and_refused() {
         ),
         (app("api_security = { symmetric_sn = \"x\" }"), "4:1: \"api_security\" in [apps.b]"),
         (route("action = \"push\""), "4:10: action: \"push\""),
-        (route("action = \"authorize\""), "4:10: action: \"authorize\""),
     ];
     let all = tables.iter().map(|(text, place)| ((*text).to_owned(), *place)).chain(lines);
     for (text, place) in all {

@@ -261,3 +261,11 @@ fn origins_are_what_browsers_write() {
         "[[routes]]\npath = \"/x\"\nupstream = \"shop\"\ncors = {{ origins = {fine} }}\n{SHOP}"
     ));
 }
+
+#[test]
+fn pages_ask_the_gateway_in_front_of_an_authorize() {
+    each_route_is_refused(&[(
+        "action = \"authorize\"\ncors = { origins = [\"*\"] }",
+        "4:1: \"cors\" in [[routes]] can do nothing at action \"authorize\": pages ask the gateway in front",
+    )]);
+}

@@ -24,6 +24,7 @@ mod upstream;
 
 mod access_log;
 mod admin;
+mod authorize;
 mod cloud_run;
 mod configuration;
 mod cors;

@@ -8,7 +8,7 @@ use crate::config::value::TEXT;
 use crate::policy::route::{Action, Auth};
 
 /// Their features come later.
-const LATER: [Action; 2] = [Action::Authorize, Action::Push];
+const LATER: [Action; 1] = [Action::Push];
 
 /// What the three keys say.
 pub(super) struct Purpose {

@@ -52,6 +52,10 @@ pub(super) fn read(table: &mut Section<'_>, names: &Names<'_>) -> Option<(Route,
     let body_size = table.key("body_size").size(1);
     let rate = table.key("rate").table(rate::of_route);
     let cors = table.key("cors").table(cors::read);
+    if purpose.action == Some(Action::Authorize) {
+        body_size.unused("at action \"authorize\", which reads no body");
+        cors.misplaced("at action \"authorize\": pages ask the gateway in front");
+    }
 
     let place = path.place();
     if host.is_wrong() || methods.is_wrong() {

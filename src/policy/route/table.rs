@@ -96,6 +96,19 @@ impl Table {
         asked.admit(route)
     }
 
+    /// Whether another gateway asks below this path about paths of its own, which it appends to it as
+    /// they come.
+    pub fn is_asked_below(&self, raw_path: &[u8]) -> bool {
+        let asks = |route: &&Arc<Route>| route.action == Action::Authorize;
+        self.routes.iter().filter(asks).any(|route| match &route.path {
+            Pattern::Exact(_) => false,
+            Pattern::Prefix(prefix) => {
+                let below = raw_path.strip_prefix(prefix.as_bytes());
+                below.is_some_and(|below| below.starts_with(b"/"))
+            }
+        })
+    }
+
     /// Whatever the order of the routes: all spellings of a path have their say before one of them wins.
     fn look<'a>(&'a self, path: &str, folded: &str, host: &str, method: &Method) -> Found<'a> {
         let mut found = Found::default();

@@ -1,0 +1,132 @@
+//! What another gateway changes of a request that it passes on by our word: it has the request, and we
+//! only say whose it is.
+
+use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{HeaderRules, Identity, Subject};
+use crate::session::TokenSource;
+use crate::session::bearer::cookies_without;
+
+/// What is changed of the headers of a request. Nothing that is set is removed.
+#[derive(Debug, Default)]
+pub struct Mutations {
+    /// Put in the place of every header of these names.
+    pub set: HeaderMap,
+    /// Taken off.
+    pub remove: Vec<HeaderName>,
+}
+
+impl Mutations {
+    /// Those of a request with these headers, of this user or of nobody, with tokens in these places.
+    pub fn new(
+        identity: &Identity,
+        rules: &HeaderRules,
+        client: &HeaderMap,
+        tokens_at: &[TokenSource],
+        subject: Option<&Subject<'_>>,
+        request_id: &HeaderValue,
+    ) -> Self {
+        let mut changed = Self::default();
+        if let Some(subject) = subject {
+            identity.write(subject, request_id, &mut changed.set);
+        }
+        // Also those that do not seem to be there: not every gateway shows us every header.
+        let feigned = client.keys().filter(|name| rules.feigns(name));
+        identity.names().chain(feigned).for_each(|name| changed.remove(name));
+        if !identity.forwards_token() {
+            tokens_at.iter().for_each(|source| changed.remove_token(source, client));
+        }
+        changed
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        if !self.set.contains_key(name) && !self.remove.contains(name) {
+            self.remove.push(name.clone());
+        }
+    }
+
+    fn remove_token(&mut self, source: &TokenSource, client: &HeaderMap) {
+        match source {
+            TokenSource::Authorization => self.remove(&AUTHORIZATION),
+            TokenSource::Header(name) => self.remove(name),
+            TokenSource::Cookie(name) => match other_cookies(client, name) {
+                Some(others) => drop(self.set.insert(COOKIE, others)),
+                None => self.remove(&COOKIE),
+            },
+            // A parameter of the query is no header.
+            TokenSource::Query(_) => {}
+        }
+    }
+}
+
+/// The cookies without this one, in one line (RFC 6265, 5.4).
+fn other_cookies(client: &HeaderMap, name: &str) -> Option<HeaderValue> {
+    let lines = client.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let kept: Vec<_> = lines.filter_map(|line| cookies_without(line, name)).collect();
+    HeaderValue::try_from(kept.join("; ")).ok().filter(|line| !line.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Settings;
+
+    fn mutations(headers: &[(&str, &str)], tokens_at: &[TokenSource]) -> Mutations {
+        let settings = Settings::default();
+        let headers = headers.iter().map(|(name, value)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
+        });
+        let client: HeaderMap = headers.collect();
+        let rules = HeaderRules::new(&settings);
+        let identity = Identity::new(settings, &[]);
+        let openid = HeaderValue::from_static("o1");
+        let claims = std::collections::BTreeMap::new();
+        let subject = Subject { openid: &openid, unionid: None, app: 0, claims: &claims };
+        let id = HeaderValue::from_static("r");
+        Mutations::new(&identity, &rules, &client, tokens_at, Some(&subject), &id)
+    }
+
+    fn names(changed: &Mutations) -> Vec<&str> {
+        changed.remove.iter().map(HeaderName::as_str).collect()
+    }
+
+    #[test]
+    fn identity_is_set_or_removed_and_so_is_each_spelling_of_it() {
+        let spoofed = [
+            ("x-wx-openid", "oFORGED"),
+            ("x_wx_openid", "oFORGED"),
+            ("x.wx.unionid", "uFORGED"),
+            ("x-wx-anything", "1"),
+            ("x_forwarded_for", "6.6.6.6"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x_legacy", "1"),
+            ("accept", "*/*"),
+        ];
+        let changed = mutations(&spoofed, &[]);
+        assert_eq!(changed.set["x-wx-openid"], "o1");
+        let mut removed = names(&changed);
+        removed.sort_unstable();
+        let expected = [
+            "x-wx-anything",
+            "x-wx-appid",
+            "x-wx-env",
+            "x-wx-unionid",
+            "x.wx.unionid",
+            "x_forwarded_for",
+            "x_wx_openid",
+        ];
+        assert_eq!(removed, expected);
+    }
+
+    #[test]
+    fn the_token_is_taken_out_and_other_cookies_stay() {
+        let cookies = [("cookie", "a=1; t=TOKEN"), ("cookie", "b=2")];
+        let changed = mutations(&cookies, &[TokenSource::Cookie("t".to_owned())]);
+        assert_eq!(changed.set["cookie"], "a=1; b=2");
+        let changed = mutations(&[("cookie", "t=TOKEN")], &[TokenSource::Cookie("t".to_owned())]);
+        assert!(names(&changed).contains(&"cookie"));
+        let changed = mutations(&[], &[TokenSource::Authorization]);
+        assert!(names(&changed).contains(&"authorization"));
+    }
+}
