@@ -79,6 +79,7 @@ impl Snapshot {
         };
         let sessions =
             Sessions::new(&settings.session, &appids(&settings), new_store, clock.clone());
+        sessions.watch_apps();
         let client = counted(Client::new(settings.wechat.clone())?, &settings, metrics);
         let (store, sealer) = (sessions.store().clone(), sealer(&settings));
         let renewals = AccessTokenMetrics::new(metrics, &settings.apps);
@@ -144,7 +145,6 @@ impl Snapshot {
         let metrics = &lasting.metrics;
         let sessions = sessions.counted_by(SessionMetrics::new(metrics, &settings.apps));
         let sessions = Arc::new(sessions);
-        sessions.watch_apps();
         let (store, clock) = (sessions.store().clone(), &lasting.clock);
         let apps: Vec<_> = settings.apps.iter().cloned().map(Arc::new).collect();
         let rings = Arc::new(KeyRings::new(store.clone(), sealer.clone(), clock.clone()));

@@ -25,6 +25,7 @@ mod upstream;
 mod access_token;
 mod at_rest;
 mod damaged;
+mod ended_apps;
 mod exchange;
 mod failover;
 mod key_burst;

@@ -14,13 +14,13 @@ use crate::redis_server::{PATIENCE, Server, eventually};
 use crate::support::{House, Replica, on, on_within};
 use crate::upstream::Reply;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Of a second, and what a busy machine takes.
 const SOON: Duration = Duration::from_secs(3);
 
 /// A WebSocket of this user, on which nothing is sent any more.
-async fn silent(house: &House, replica: &Replica, token: &str) -> Socket {
+pub(crate) async fn silent(house: &House, replica: &Replica, token: &str) -> Socket {
     house.upstream.on("/api/socket", Reply::echo_messages());
     let mut request = format!("ws://{}/api/socket", replica.address).into_client_request().unwrap();
     request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
@@ -29,7 +29,7 @@ async fn silent(house: &House, replica: &Replica, token: &str) -> Socket {
     socket
 }
 
-async fn assert_echoes(socket: &mut Socket) {
+pub(crate) async fn assert_echoes(socket: &mut Socket) {
     let hello = Message::text("hello");
     socket.send(hello.clone()).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), hello);
