@@ -7,6 +7,7 @@ pub mod answer;
 pub mod authorize;
 pub mod exchange;
 pub mod fields;
+pub mod jwks;
 pub mod key_check;
 pub mod login;
 pub mod logout;

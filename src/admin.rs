@@ -7,6 +7,7 @@ mod authorization;
 mod config;
 mod health;
 mod index;
+mod jwks;
 mod level;
 mod metrics;
 mod reload;
@@ -27,6 +28,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::identity::assertion::KeySet;
 use crate::lifecycle::ready::Ready;
 use crate::lifecycle::reloads::Reloads;
 use crate::policy::route::Route;
@@ -90,6 +92,8 @@ pub struct View {
     pub upstreams: Vec<Arc<Upstream>>,
     /// The apps, in its order.
     pub apps: Vec<Arc<App>>,
+    /// What assertions are verified with, where there are some.
+    pub published: Option<KeySet>,
     /// Who is logged in.
     pub sessions: Arc<Sessions>,
     /// What openids are called in the log.
@@ -172,6 +176,7 @@ fn router(parts: Parts) -> Router {
         .route("/routes", get(routes::routes))
         .route("/upstreams", get(upstreams::upstreams))
         .route("/version", get(index::version))
+        .route("/.well-known/jwks.json", get(jwks::jwks))
         .merge(changing.route_layer(check))
         .with_state(parts)
 }

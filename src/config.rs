@@ -224,7 +224,12 @@ fn settings(file: &mut Section<'_>) -> Settings {
     let wechat = file.table("wechat", wechat::read);
     let (store, redis) = file.table("store", store::read);
     let session = file.table("session", |table| session::read(table, redis.is_some()));
-    let identity = file.table("identity", identity::read);
+    let around = identity::Around {
+        appids: apps.values.iter().map(|app| app.appid.as_str()).collect(),
+        signing_keys: &session.signing_keys,
+        shared: redis.is_some(),
+    };
+    let identity = file.table("identity", |table| identity::read(table, &around));
     let upstreams = upstreams::read(file, &identity);
     let limits = file.table("limits", limits::read);
     let routes = routes::read(file, &apps, &upstreams, &identity);

@@ -1,16 +1,20 @@
 //! Who the upstream is told the caller is: what is taken off a request, and what is set on it.
 
+pub mod assertion;
 pub mod forwarded;
 mod header_rules;
 pub mod mutations;
 pub mod trace_context;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 pub use header_rules::{HOP_BY_HOP, HeaderRules};
 
+use self::assertion::{Assertions, Said};
+use crate::clock::Clock;
 use crate::session::Caller;
 use crate::wechat::app::App;
 
@@ -31,6 +35,8 @@ pub struct Settings {
     pub env: HeaderName,
     /// Claims that a login upstream gave, by name.
     pub claims: BTreeMap<String, HeaderName>,
+    /// The signed copy of it all, where there is one.
+    pub assertion: Option<assertion::Settings>,
     /// Whether the token itself goes on to the upstream.
     pub forward_token: bool,
 }
@@ -45,6 +51,7 @@ impl Default for Settings {
             call_id: HeaderName::from_static("x-wx-call-id"),
             env: HeaderName::from_static("x-wx-env"),
             claims: BTreeMap::new(),
+            assertion: None,
             forward_token: false,
         }
     }
@@ -56,6 +63,7 @@ impl Settings {
         [&self.openid, &self.unionid, &self.appid, &self.source, &self.call_id, &self.env]
             .into_iter()
             .chain(self.claims.values())
+            .chain(self.assertion.iter().map(|assertion| &assertion.header))
     }
 }
 
@@ -65,6 +73,7 @@ pub struct Identity {
     settings: Settings,
     /// By the position of the app in the settings.
     apps: Vec<AppValues>,
+    assertions: Option<Assertions>,
 }
 
 #[derive(Debug)]
@@ -86,6 +95,19 @@ pub struct Subject<'a> {
     pub claims: &'a BTreeMap<String, String>,
 }
 
+/// The request by which somebody is told whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Its id.
+    pub request_id: &'a HeaderValue,
+    /// Who is told: the name of an upstream. None where another gateway is, which may tell anybody.
+    pub audience: Option<&'a str>,
+    /// What time it is.
+    pub clock: &'a Clock,
+    /// Where its assertion is kept, which is made once.
+    pub assertion: &'a OnceLock<HeaderValue>,
+}
+
 impl<'a> From<&'a Caller> for Subject<'a> {
     fn from(caller: &'a Caller) -> Self {
         let (openid, unionid) = (&caller.openid, caller.unionid.as_ref());
@@ -102,15 +124,16 @@ impl Identity {
             let appid = value(app.appid.as_str())?;
             Some(AppValues { appid, env: app.env.as_deref().and_then(value) })
         };
-        Self { settings, apps: apps.iter().filter_map(values).collect() }
+        let assertions = settings.assertion.clone().map(Assertions::new);
+        Self { settings, apps: apps.iter().filter_map(values).collect(), assertions }
     }
 
     /// Writes the headers of this user.
-    pub fn write(&self, subject: &Subject<'_>, request_id: &HeaderValue, headers: &mut HeaderMap) {
+    pub fn write(&self, subject: &Subject<'_>, call: &Call<'_>, headers: &mut HeaderMap) {
         let names = &self.settings;
         headers.insert(names.openid.clone(), subject.openid.clone());
         headers.insert(names.source.clone(), HeaderValue::from_static("wx_client"));
-        headers.insert(names.call_id.clone(), request_id.clone());
+        headers.insert(names.call_id.clone(), call.request_id.clone());
         if let Some(unionid) = subject.unionid {
             headers.insert(names.unionid.clone(), unionid.clone());
         }
@@ -125,6 +148,30 @@ impl Identity {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
                 headers.insert(name.clone(), value);
             }
+        }
+        if let Some(assertions) = &self.assertions
+            && let Some(assertion) = assertions.of(&self.said(subject), call)
+        {
+            headers.insert(assertions.header().clone(), assertion);
+        }
+    }
+
+    /// The assertions, where they are configured.
+    pub fn assertions(&self) -> Option<&Assertions> {
+        self.assertions.as_ref()
+    }
+
+    fn said<'a>(&'a self, subject: &Subject<'a>) -> Said<'a> {
+        let told = self.settings.claims.keys();
+        let claims = told.filter_map(|name| {
+            let (name, value) = subject.claims.get_key_value(name)?;
+            Some((name.as_str(), value.as_str()))
+        });
+        Said {
+            openid: subject.openid,
+            appid: self.apps.get(subject.app).map(|app| &app.appid),
+            unionid: subject.unionid,
+            claims: claims.collect(),
         }
     }
 

@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::refusal::Refusal;
 
-/// What goes back to the client: JSON, or nothing, never stored by anybody on the way.
+/// What goes back to the client: JSON, or nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// JSON text, or nothing.
     pub body: String,
-    /// Headers besides those that every answer has.
+    /// Headers besides those that every answer has, or in their place.
     pub headers: HeaderMap,
     /// The cookie that is set.
     pub set_cookie: Option<HeaderValue>,

@@ -33,6 +33,10 @@ pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> 
         let (session, store) = (&mut next.session, &mut next.store);
         keep_given(&mut session.signing_keys, &now.session.signing_keys);
         keep_given(&mut store.encryption_keys, &now.store.encryption_keys);
+        let assertions = (&mut next.identity.assertion, &now.identity.assertion);
+        if let (Some(next), Some(now)) = assertions {
+            keep_given(&mut next.keys, &now.keys);
+        }
     }
     kept
 }
@@ -74,13 +78,20 @@ pub(super) fn in_words(now: &Settings, next: &Settings) -> Option<String> {
     }
     let signing_keys = next.session.signing_keys.clone();
     let session = crate::session::Settings { signing_keys, ..session };
+    let (mut identity, next_identity) = (now.identity.clone(), &next.identity);
+    if let (Some(now), Some(next)) = (&mut identity.assertion, &next_identity.assertion)
+        && now.keys != next.keys
+    {
+        words.push("the keys of assertions changed".to_owned());
+        now.keys.clone_from(&next.keys);
+    }
     for (table, changed) in [
         ("the encryption keys", now.store != next.store),
         ("[session]", session != next_session),
         ("[server]", now.server != next.server),
         ("[admin]", now.admin != next.admin),
         ("[wechat]", now.wechat != next.wechat),
-        ("[identity]", now.identity != next.identity),
+        ("[identity]", identity != *next_identity),
         ("[limits]", now.limits != next.limits),
         ("[log]", now.log != next.log),
     ] {

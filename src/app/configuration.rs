@@ -9,6 +9,7 @@ use tracing::{debug, error, info, warn};
 use super::changes;
 use super::snapshot::{Lasting, Snapshot};
 use crate::config::{Problems, Settings};
+use crate::identity::assertion::AssertionKey;
 use crate::identity::forwarded::TrustedProxies;
 use crate::lifecycle::reloads::{Outcome, Reload, Reloads};
 use crate::policy::limits::Limits;
@@ -39,6 +40,7 @@ pub struct Configuration {
 struct OwnKeys {
     signing: SigningKey,
     encryption: EncryptionKey,
+    assertion: AssertionKey,
 }
 
 impl OwnKeys {
@@ -48,6 +50,10 @@ impl OwnKeys {
         }
         if settings.store.encryption_keys.is_empty() {
             settings.store.encryption_keys.push(self.encryption.clone());
+        }
+        let assertion = settings.identity.assertion.as_mut();
+        if let Some(assertion) = assertion.filter(|assertion| assertion.keys.is_empty()) {
+            assertion.keys.push(self.assertion.clone());
         }
     }
 }
@@ -60,7 +66,7 @@ impl Configuration {
         reloads: Reloads,
     ) -> anyhow::Result<Self> {
         let (signing, encryption) = (SigningKey::random(), EncryptionKey::random());
-        let keys = OwnKeys { signing, encryption };
+        let keys = OwnKeys { signing, encryption, assertion: AssertionKey::random() };
         keys.fill_in(&mut settings);
         let first = Snapshot::first(settings, &lasting).await?;
         lasting.shown.show(first.view());

@@ -130,6 +130,7 @@ impl Snapshot {
             routes: self.state.routes.routes().to_vec(),
             upstreams: self.state.upstreams.iter().map(upstream).collect(),
             apps: self.state.apps.clone(),
+            published: self.state.identity.assertions().map(|it| it.published().clone()),
             sessions: self.state.sessions.clone(),
             openid_names: self.openid_names.clone(),
         }

@@ -20,9 +20,12 @@ Examples:
       for encryption_keys = [\"${WXGATE_STORE_KEY}\"] in [store]
   wxgate keys generate --signing ed25519 --out /run/secrets/wxgate-key
       for signing_keys_file; whoever has the public half can verify tokens and make none
+  wxgate keys generate --signing ed25519 --out /run/secrets/wxgate-assertion-key
+      for keys_file in [identity.assertion]: another one, since it signs something else
 
 Every replica needs the same keys: the first signs or seals, all of them verify or open. To change one, \
-add the new one behind the old one everywhere, then put it in front, then take the old one away.";
+add the new one behind the old one everywhere, then put it in front, then take the old one away. Upstreams keep \
+the public keys of assertions for five minutes: wait as long before each of the last two steps.";
 
 /// Make keys for the configuration.
 #[derive(Debug, clap::Args)]
@@ -42,7 +45,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Use --help for examples.", after_long_help = EXAMPLES)]
 struct Generate {
-    /// A key that signs tokens, for [session] signing_keys.
+    /// A key that signs: tokens, for [session] signing_keys, or assertions, for [identity.assertion] keys.
     #[arg(long, value_name = "ALGORITHM", value_enum, conflicts_with = "store")]
     signing: Option<Algorithm>,
 

@@ -1,5 +1,7 @@
 //! `[identity]`.
 
+mod assertion;
+
 use std::collections::BTreeMap;
 
 use http::HeaderName;
@@ -10,6 +12,7 @@ use super::reader::{Place, Reader};
 use super::section::{Section, check_name};
 use super::value::Form;
 use crate::identity::{HOP_BY_HOP, Settings};
+use crate::session::token::SigningKey;
 
 pub(super) const HEADER: Form =
     Form { noun: "header name", help: r#"write a name like "X-User-Id""# };
@@ -18,10 +21,18 @@ pub(super) const HEADER: Form =
 /// can say who the user is.
 const TAKEN: [&str; 3] = ["authorization", "cookie", "host"];
 
-pub(super) fn read(identity: &mut Section<'_>) -> Settings {
+/// What other tables say that matters here.
+pub(super) struct Around<'a> {
+    pub(super) appids: Vec<&'a str>,
+    /// Those that are given.
+    pub(super) signing_keys: &'a [SigningKey],
+    /// Whether the store is one for several gateways.
+    pub(super) shared: bool,
+}
+
+pub(super) fn read(identity: &mut Section<'_>, around: &Around<'_>) -> Settings {
     let default = Settings::default();
     let mut names = Names::default();
-    identity.key("assertion").later().table(assertion).checked();
     let settings = Settings {
         openid: names.read(identity.key("openid"), default.openid),
         unionid: names.read(identity.key("unionid"), default.unionid),
@@ -30,6 +41,10 @@ pub(super) fn read(identity: &mut Section<'_>) -> Settings {
         call_id: names.read(identity.key("call_id"), default.call_id),
         env: names.read(identity.key("env"), default.env),
         claims: names.claims(identity),
+        assertion: identity
+            .key("assertion")
+            .table(|table| assertion::read(table, &mut names, around))
+            .optional(),
         forward_token: identity.key("forward_token").boolean().or(default.forward_token),
     };
     names.report_doubles(identity.reader());
@@ -93,10 +108,4 @@ fn header(text: &str) -> Result<HeaderName, Complaint> {
         true => Err(Complaint::new("has a meaning of its own in HTTP").help(HEADER.help)),
         false => Ok(name),
     }
-}
-
-fn assertion(assertion: &mut Section<'_>) -> Option<()> {
-    assertion.key("header").parsed(&HEADER, header).checked();
-    assertion.key("ttl").timeout().checked();
-    Some(())
 }

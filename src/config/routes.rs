@@ -45,9 +45,23 @@ pub(super) fn read(
         Ok(table) => warn_of_unreachable(reader, &table, &places),
         Err(conflicts) => report_conflicts(reader, &routes, &places, &conflicts),
     }
+    if identity.assertion.is_none() {
+        report_keys_of_nothing(reader, &routes, &places);
+    }
     warn_of_unused(reader, &routes, upstreams);
     warn_without_login(reader, &routes, apps);
     routes
+}
+
+fn report_keys_of_nothing(reader: &Reader<'_>, routes: &[Route], places: &[Place]) {
+    for (route, place) in routes.iter().zip(places) {
+        if route.action == Action::Jwks {
+            let nothing = Complaint::new(
+                "action \"jwks\" publishes the keys of assertions, of which there are none",
+            );
+            reader.problem(*place, nothing.help("write [identity.assertion]"));
+        }
+    }
 }
 
 /// Each conflict is reported once, at the later route, and names the line of the other.

@@ -81,10 +81,7 @@ fn pass_header(text: &str, identity: &identity::Settings) -> Result<HeaderName, 
     if plain == name.as_str() {
         return Err(Complaint::new("needs no pass").help("only names with `_` or `.` are dropped"));
     }
-    let identity::Settings { openid, unionid, appid, source, call_id, env, claims, .. } = identity;
-    let fixed = [openid, unionid, appid, source, call_id, env];
-    let is_identity =
-        fixed.into_iter().chain(claims.values()).any(|header| folded(header) == plain);
+    let is_identity = identity.names().any(|header| folded(header) == plain);
     match is_identity || plain.starts_with("x-wx-") {
         true => Err(Complaint::new("is read as an identity header, which clients must not set")),
         false => Ok(name),

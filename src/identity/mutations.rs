@@ -4,7 +4,7 @@
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{HeaderRules, Identity, Subject};
+use super::{Call, HeaderRules, Identity, Subject};
 use crate::session::TokenSource;
 use crate::session::bearer::cookies_without;
 
@@ -25,11 +25,11 @@ impl Mutations {
         client: &HeaderMap,
         tokens_at: &[TokenSource],
         subject: Option<&Subject<'_>>,
-        request_id: &HeaderValue,
+        call: &Call<'_>,
     ) -> Self {
         let mut changed = Self::default();
         if let Some(subject) = subject {
-            identity.write(subject, request_id, &mut changed.set);
+            identity.write(subject, call, &mut changed.set);
         }
         // Also those that do not seem to be there: not every gateway shows us every header.
         let feigned = client.keys().filter(|name| rules.feigns(name));
@@ -69,7 +69,10 @@ fn other_cookies(client: &HeaderMap, name: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
+    use crate::clock::Clock;
     use crate::identity::Settings;
 
     fn mutations(headers: &[(&str, &str)], tokens_at: &[TokenSource]) -> Mutations {
@@ -83,8 +86,13 @@ mod tests {
         let openid = HeaderValue::from_static("o1");
         let claims = std::collections::BTreeMap::new();
         let subject = Subject { openid: &openid, unionid: None, app: 0, claims: &claims };
-        let id = HeaderValue::from_static("r");
-        Mutations::new(&identity, &rules, &client, tokens_at, Some(&subject), &id)
+        let call = Call {
+            request_id: &HeaderValue::from_static("r"),
+            audience: None,
+            clock: &Clock::system(),
+            assertion: &OnceLock::new(),
+        };
+        Mutations::new(&identity, &rules, &client, tokens_at, Some(&subject), &call)
     }
 
     fn names(changed: &Mutations) -> Vec<&str> {

@@ -70,7 +70,7 @@ impl Route {
     /// Whether a token is asked for, by the action where that has a say.
     pub fn authentication(&self) -> Auth {
         match self.action {
-            Action::Login | Action::Push => Auth::None,
+            Action::Jwks | Action::Login | Action::Push => Auth::None,
             Action::Authorize | Action::Proxy => self.auth,
             _ => Auth::Required,
         }
@@ -82,6 +82,7 @@ impl Route {
 #[allow(missing_docs, reason = "the HTTP API says what each one does")]
 pub enum Action {
     Authorize,
+    Jwks,
     Login,
     Logout,
     OpenData,
@@ -95,8 +96,9 @@ pub enum Action {
 
 impl Action {
     /// All of them, with their names in the configuration.
-    pub const NAMES: [(&'static str, Self); 10] = [
+    pub const NAMES: [(&'static str, Self); 11] = [
         ("authorize", Self::Authorize),
+        ("jwks", Self::Jwks),
         ("login", Self::Login),
         ("logout", Self::Logout),
         ("open-data", Self::OpenData),

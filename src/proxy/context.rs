@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -40,6 +40,8 @@ pub struct Context {
     pub(super) rewritten_path: Option<String>,
     /// Who the caller is; nobody on a route that does not ask.
     pub(super) live: Option<Caller>,
+    /// The assertion that upstreams get, once it is made.
+    pub(super) assertion: OnceLock<HeaderValue>,
     /// What ends the request with its session, where nothing else would.
     pub(super) attached: Option<Attached>,
     /// Where tokens stood, so that they can be taken out: several only where nobody looked at them.
@@ -134,6 +136,7 @@ impl Context {
             try_span: Span::none(),
             rewritten_path: None,
             live: None,
+            assertion: OnceLock::new(),
             attached: None,
             tokens_at: Vec::new(),
             upstream: None,

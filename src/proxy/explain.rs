@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::header::{CONNECTION, HOST};
@@ -12,9 +12,10 @@ use pingora_http::RequestHeader;
 
 use super::outgoing::{self, Outgoing};
 use super::{peer, run_action};
+use crate::clock::Clock;
 use crate::identity::forwarded::TrustedProxies;
 use crate::identity::trace_context::{Trace, Traces};
-use crate::identity::{HOP_BY_HOP, HeaderRules, Identity, Subject};
+use crate::identity::{Call, HOP_BY_HOP, HeaderRules, Identity, Subject};
 use crate::policy::admission::{self, host_name};
 use crate::policy::limits::Limits;
 use crate::policy::path;
@@ -226,6 +227,11 @@ impl Rules {
             app,
             claims: &claims,
         });
+        let assertion = OnceLock::new();
+        if let Some(assertions) = self.identity.assertions() {
+            // Whoever verifies a signed one would take it for good.
+            let _ = assertion.set(assertions.in_words(&settings.name));
+        }
         let trace = Trace::of(self.traces, origin.believed());
         let mut headers = without_hop_by_hop(client);
         Outgoing {
@@ -237,7 +243,12 @@ impl Rules {
             changes: Some(&route.request_headers),
             client: self.trusted_proxies.client(&origin),
             origin,
-            request_id: &request_id,
+            call: Call {
+                request_id: &request_id,
+                audience: Some(&settings.name),
+                clock: &Clock::system(),
+                assertion: &assertion,
+            },
             trace: trace.as_ref(),
             subject,
         }

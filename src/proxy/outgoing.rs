@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::identity::forwarded::Origin;
 use crate::identity::trace_context::Trace;
-use crate::identity::{HeaderRules, Identity, Subject};
+use crate::identity::{Call, HeaderRules, Identity, Subject};
 use crate::policy::route::HeaderChanges;
 use crate::session::TokenSource;
 use crate::session::bearer::{cookies_without, query_without};
@@ -31,7 +31,7 @@ pub(super) struct Outgoing<'a> {
     pub(super) changes: Option<&'a HeaderChanges>,
     pub(super) origin: Origin<'a>,
     pub(super) client: IpAddr,
-    pub(super) request_id: &'a HeaderValue,
+    pub(super) call: Call<'a>,
     pub(super) trace: Option<&'a Trace>,
     pub(super) subject: Option<Subject<'a>>,
 }
@@ -50,12 +50,12 @@ impl Outgoing<'_> {
         if let Some(changes) = self.changes {
             change(headers, changes);
         }
-        self.origin.write(self.client, self.request_id, headers);
+        self.origin.write(self.client, self.call.request_id, headers);
         if let Some(trace) = self.trace {
             trace.write(headers);
         }
         if let Some(subject) = &self.subject {
-            self.identity.write(subject, self.request_id, headers);
+            self.identity.write(subject, &self.call, headers);
         }
     }
 

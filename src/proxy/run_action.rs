@@ -18,9 +18,9 @@ use crate::actions::exchange::LoggedIn;
 use crate::actions::fields::Fields;
 use crate::actions::login::{self, Logins};
 use crate::actions::profile::{Finding, ProfileInput};
-use crate::actions::{authorize, logout, open_data, phone, refresh, session};
-use crate::identity::Subject;
+use crate::actions::{authorize, jwks, logout, open_data, phone, refresh, session};
 use crate::identity::mutations::Mutations;
+use crate::identity::{Call, Subject};
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
 use crate::session::Caller;
@@ -52,9 +52,14 @@ fn answer_gateway(session: &Session, ctx: &Context) -> Answer {
     let (identity, rules) = (&state.identity, &state.header_rules);
     let subject = ctx.live.as_ref().map(Subject::from);
     let client = &session.req_header().headers;
+    let call = Call {
+        request_id: &ctx.request_id,
+        audience: None,
+        clock: &state.clock,
+        assertion: &ctx.assertion,
+    };
     let tokens_at = &ctx.tokens_at;
-    let changed =
-        Mutations::new(identity, rules, client, tokens_at, subject.as_ref(), &ctx.request_id);
+    let changed = Mutations::new(identity, rules, client, tokens_at, subject.as_ref(), &call);
     authorize::authorize(identity, &changed)
 }
 
@@ -86,6 +91,7 @@ async fn act(session: &Session, ctx: &mut Context, body: Bytes) -> Result<Option
             check_profile(&state, ctx, query, headers, body).await?;
             return Ok(None);
         }
+        Action::Jwks => jwks::jwks(state.identity.assertions()),
         Action::Refresh => refresh::refresh(&state.sessions, &state.logins, live(ctx)?).await,
         Action::Session => session::session(&state.sessions, live(ctx)?),
         action => {

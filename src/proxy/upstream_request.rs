@@ -11,8 +11,8 @@ use pingora_proxy::Session;
 
 use super::outgoing::{self, Outgoing};
 use super::{Context, spans};
-use crate::identity::Subject;
 use crate::identity::forwarded::Origin;
+use crate::identity::{Call, Subject};
 
 /// Rewrites the request. It runs after pingora's hop-by-hop processing, so that no `Connection:` of a
 /// client names away what is set here (CVE-2026-105299).
@@ -32,7 +32,12 @@ pub(super) fn rewrite(session: &Session, request: &mut RequestHeader, ctx: &Cont
         changes: ctx.route.as_ref().map(|route| &route.request_headers),
         origin: origin(session, ctx),
         client: ctx.client,
-        request_id: &ctx.request_id,
+        call: Call {
+            request_id: &ctx.request_id,
+            audience: backend.map(|settings| settings.name.as_str()),
+            clock: &ctx.state.clock,
+            assertion: &ctx.assertion,
+        },
         trace: spans::told(ctx).as_ref(),
         subject: ctx.live.as_ref().map(Subject::from),
     }

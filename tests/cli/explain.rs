@@ -154,6 +154,27 @@ fn people_are_told_in_words() {
     assert!(ended.stdout.contains("answer     404 no_route"), "{ended:?}");
 }
 
+/// A signed one could be taken for good by whoever finds it.
+#[test]
+fn an_assertion_is_told_in_words_and_not_signed() {
+    let pem = wxgate(SHOP, &["keys", "generate", "--signing", "ed25519"]).stdout;
+    let folder =
+        Folder::with("gateway.toml", &format!("identity.assertion.keys = [\"${{KEY}}\"]\n{SHOP}"));
+    let explain = |request: &[&str]| {
+        let arguments = [&["explain", "--json"][..], request].concat();
+        folder.run_with(&arguments, &[("KEY", pem.trim())], "").json()
+    };
+    let said = explain(&["GET", "/api/x", "--header", "X_WX_Assertion: forged"]);
+    let told = said["upstream"]["headers"]["x-wx-assertion"][0].as_str().unwrap().to_owned();
+    assert!(told.starts_with("<a JWT for \"shop\", signed by the key "), "{told}");
+    assert_eq!(said["upstream"]["removed"][0]["name"], "x_wx_assertion");
+    let folder = Folder::with("gateway.toml", &format!("identity.assertion = {{}}\n{SHOP}"));
+    let ended = folder.run(&["explain", "GET", "/api/x"]);
+    let line =
+        "           + x-wx-assertion: <a JWT for \"shop\", signed by a key made at the start>\n";
+    assert!(ended.stdout.contains(line), "{ended:?}");
+}
+
 /// The same head, once sent through a gateway that runs, and once explained.
 #[test]
 fn what_is_explained_is_what_is_done() {

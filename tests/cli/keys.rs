@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use wxgate::identity::assertion::AssertionKey;
 use wxgate::session::store::EncryptionKey;
 use wxgate::session::token::SigningKey;
 
@@ -23,6 +24,10 @@ fn every_kind_of_key_is_one_that_the_configuration_takes() {
         let text = format!("[session]\nsigning_keys = [\"${{KEY}}\"]\n{SHOP}");
         let folder = Folder::with("gateway.toml", &text);
         assert_eq!(folder.run_with(&["check"], &[("KEY", &one.stdout)], "").code, 0, "{kind}");
+    }
+    for kind in ["ed25519", "es256"] {
+        let pem = wxgate(SHOP, &["keys", "generate", "--signing", kind]).stdout;
+        assert!(AssertionKey::parse(&pem).is_ok(), "{kind}");
     }
     let sealing = wxgate(SHOP, &["keys", "generate", "--store"]).stdout;
     assert!(EncryptionKey::parse(sealing.trim()).is_some());

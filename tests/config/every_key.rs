@@ -4,6 +4,7 @@ use std::path::Path;
 
 use wxgate::config::{self, Problems, Settings};
 
+use super::assertions::ED25519;
 use super::{KEY, SHOP, file, lines};
 
 const REFERENCE: &str = include_str!("../../gateway.toml");
@@ -19,6 +20,7 @@ fn parse(text: &str) -> Result<Settings, Problems> {
             | "WXGATE_OTLP_TOKEN"
             | "WXGATE_REDIS_PASSWORD"
             | "WXGATE_SENTINEL_PASSWORD" => "x".to_owned(),
+            "WXGATE_ASSERTION_KEY" => ED25519.to_owned(),
             "WX_SHOP_API_KEY" | "WXGATE_STORE_KEY" | "WXGATE_SIGNING_KEY" => KEY.to_owned(),
             _ => return None,
         })
@@ -143,10 +145,6 @@ fn the_defaults_are_those_that_the_file_shows() {
 /// The features of later issues, each with a use that is right in itself.
 #[test]
 fn what_comes_later_is_checked_and_refused() {
-    let tables = [(
-        "identity.assertion = { header = \"X-A\", ttl = \"5m\" }",
-        "1:10: \"assertion\" in [identity]",
-    )];
     let app =
         |line: &str| format!("[apps.b]\nappid = \"wx0000000000000000\"\nsecret = \"x\"\n{line}");
     let route = |line: &str| format!("[[routes]]\npath = \"/x\"\nupstream = \"shop\"\n{line}");
@@ -158,8 +156,7 @@ fn what_comes_later_is_checked_and_refused() {
         (app("api_security = { symmetric_sn = \"x\" }"), "4:1: \"api_security\" in [apps.b]"),
         (route("action = \"push\""), "4:10: action: \"push\""),
     ];
-    let all = tables.iter().map(|(text, place)| ((*text).to_owned(), *place)).chain(lines);
-    for (text, place) in all {
+    for (text, place) in lines {
         let routes_first = if text.contains("[[routes]]") { SHOP.to_owned() } else { file("") };
         let found = super::problems(&format!("{text}\n{routes_first}"));
         let refused = found.iter().any(|found| found.starts_with(place) && found.contains(NOT_YET));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stand outside of them")]
 
+mod assertions;
 mod every_key;
 mod listeners;
 mod places;

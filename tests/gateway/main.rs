@@ -24,6 +24,7 @@ mod upstream;
 
 mod access_log;
 mod admin;
+mod assertion;
 mod authorize;
 mod cloud_run;
 mod configuration;

@@ -1,5 +1,6 @@
 //! A gateway, the WeChat that it asks and the service behind it, and clients for it.
 
+pub(crate) mod assertion;
 pub(crate) mod collector;
 pub(crate) mod config;
 pub(crate) mod gateway;

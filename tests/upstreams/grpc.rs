@@ -33,7 +33,7 @@ impl House {
         let listen = r#"["127.0.0.1:0", { address = "127.0.0.1:0", tls = { cert = "tls.crt", key = "tls.key" } }]"#;
         let text = file(&[format!("h2c://{}", service.address)], "", "");
         let text = text.replace(r#"["127.0.0.1:0"]"#, listen)
-            + "[[routes]]\npath = \"/logout\"\naction = \"logout\"\n";
+            + "[[routes]]\npath = \"/logout\"\naction = \"logout\"\n[identity.assertion]\n";
         let gateway = Gateway::reading(&text, folder.path()).await;
         Self { service, gateway, authority, _folder: folder }
     }
@@ -111,6 +111,23 @@ async fn a_unary_call_has_its_answer_and_its_trailers() {
         assert_eq!(seen["te"], "trailers", "gRPC asks for it");
         assert_eq!(seen["grpc-timeout"], "10S");
         assert_eq!(seen["x-forwarded-proto"], scheme);
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_a_user_is_signed_once() {
+    let house = House::open().await;
+    let token = house.gateway.log_in("alice").await;
+    for (mut client, scheme) in house.clients().await {
+        for token in [Some(token.as_str()), None] {
+            let mut call = Call::begin(&mut client, scheme, "Unary", token).await;
+            call.send("hello", true);
+            assert_eq!(call.next().await.unwrap(), message("hello"));
+            let seen = house.service.last();
+            let signed = usize::from(token.is_some());
+            assert_eq!(seen.get_all("x-wx-assertion").iter().count(), signed);
+            assert_eq!(seen.get_all("x-wx-openid").iter().count(), signed);
+        }
     }
 }
 

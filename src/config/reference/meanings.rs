@@ -117,7 +117,17 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ),
     ("identity.forward_token", "whether the token itself goes on to the upstream"),
     ("identity.assertion.header", "the header of the signed copy"),
-    ("identity.assertion.ttl", "for how long it is good"),
+    ("identity.assertion.ttl", "for how long it is good, 10s to 1h"),
+    ("identity.assertion.issuer", "its `iss`: who says it"),
+    (
+        "identity.assertion.audience",
+        "its `aud` for all upstreams alike; without it each upstream has its own, which is its name",
+    ),
+    (
+        "identity.assertion.keys",
+        "private keys in PEM, Ed25519 or P-256, that are nothing else's: the first signs, all are published",
+    ),
+    ("identity.assertion.keys_file", "the path of one, or a list of paths"),
     ("upstreams", "The services behind the gateway, one table for each; the name is yours"),
     (
         "upstreams.*.servers",

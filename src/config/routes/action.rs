@@ -70,7 +70,7 @@ fn check_upstream(table: &Section<'_>, action: Action, upstream: &Read<'_, usize
             let missing = Complaint::new(format!("action \"{name}\" needs an upstream"));
             table.reader().problem(table.place(), missing.help("write upstream = \"NAME\""));
         }
-        Action::Authorize | Action::Logout | Action::Refresh | Action::Session => {
+        Action::Authorize | Action::Jwks | Action::Logout | Action::Refresh | Action::Session => {
             upstream.unused(&format!("at action \"{name}\", which always answers by itself"));
         }
         _ => {}
@@ -84,9 +84,13 @@ fn auth_of(action: Option<Action>, auth: Read<'_, Auth>) -> Auth {
     let contradiction =
         |why: &str| Err(Complaint::new(format!("contradicts action \"{name}\": {why}")));
     match action {
-        Action::Login | Action::Push => {
+        Action::Jwks | Action::Login | Action::Push => {
+            let why = match action {
+                Action::Jwks => "public keys are for everybody",
+                _ => "who calls it has no token yet",
+            };
             let checked = auth.check(|auth| match auth {
-                Auth::Required => contradiction("who calls it has no token yet"),
+                Auth::Required => contradiction(why),
                 Auth::Optional | Auth::None => Ok(()),
             });
             checked.checked();

@@ -122,6 +122,11 @@ impl SigningKey {
         &self.id
     }
 
+    /// Whether this is the public half of it: 32 bytes of Ed25519, or a point of P-256.
+    pub fn has_public_half(&self, public: &[u8]) -> bool {
+        self.algorithm != Algorithm::HS256 && self.id == key_id(public)
+    }
+
     /// Whether it is an HS256 key that looks as if nobody had drawn it by chance.
     pub fn can_be_guessed(&self) -> bool {
         self.can_be_guessed
