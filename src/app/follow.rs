@@ -43,13 +43,16 @@ pub async fn follow(configuration: Arc<Configuration>, source: Source, mut hangu
             () = changed(&files, &seen) => false,
         };
         loop {
-            // Before they are read, so that a change meanwhile is found.
+            // Before they are read, so that who asks meanwhile is not answered by what was read already,
+            // and a change meanwhile is found.
+            let begun = configuration.reloads().begin();
             seen = look(&files).await;
             let read = source.read.clone();
             // It ends with the runtime only.
             let Ok(read) = spawn_blocking(move || read()).await else { return };
             let named = files_of(&source.file, &configuration, &read);
-            configuration.reload(read, asked).await;
+            configuration.reload(read, asked || begun.is_asked_for).await;
+            begun.end();
             if named == files {
                 break;
             }

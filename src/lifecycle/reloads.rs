@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// The record of reloads, and who asks for one. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -12,8 +12,29 @@ pub struct Reloads(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     record: watch::Sender<Record>,
-    wanted: Notify,
+    asking: watch::Sender<Asking>,
     is_followed: AtomicBool,
+}
+
+/// Who asks for a reload has a number. Only a reload that began after he asked read what he wants read.
+#[derive(Debug, Default)]
+struct Asking {
+    /// The last number that was given out.
+    asked: u64,
+    /// The last number for whom a reload has begun.
+    begun: u64,
+    /// The last number for whom one has ended.
+    answered: u64,
+}
+
+/// A reload that has begun; it answers those who had asked by then.
+#[derive(Debug)]
+#[must_use = "who asks waits for its end"]
+pub struct Begun {
+    reloads: Reloads,
+    asked: u64,
+    /// Whether somebody has asked since the last one began.
+    pub is_asked_for: bool,
 }
 
 /// What became of the configuration so far.
@@ -94,16 +115,18 @@ impl Reloads {
         self.0.record.borrow().generation
     }
 
-    /// Asks for a reload; gives the record once one has ended. None where nobody follows the file, as in
-    /// `wxgate dev` without one.
+    /// Asks for a reload; gives the record once one has ended that began after this call. None where nobody
+    /// follows the file, as in `wxgate dev` without one.
     pub async fn ask(&self) -> Option<Record> {
         if !self.0.is_followed.load(Ordering::Relaxed) {
             return None;
         }
-        let mut record = self.0.record.subscribe();
-        self.0.wanted.notify_one();
-        // An error is not possible: the sender is held here.
-        let _ = record.changed().await;
+        let mut number = 0;
+        self.0.asking.send_modify(|asking| {
+            asking.asked += 1;
+            number = asking.asked;
+        });
+        self.until(|asking| asking.answered >= number).await;
         Some(self.record())
     }
 
@@ -112,14 +135,38 @@ impl Reloads {
         self.0.is_followed.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until somebody asks for a reload.
+    /// Waits until somebody has asked for a reload since the last one began.
     pub async fn wanted(&self) {
-        self.0.wanted.notified().await;
+        self.until(|asking| asking.asked > asking.begun).await;
+    }
+
+    /// A reload begins: nothing was read for it so far.
+    pub fn begin(&self) -> Begun {
+        let (mut asked, mut is_asked_for) = (0, false);
+        self.0.asking.send_modify(|asking| {
+            (asked, is_asked_for) = (asking.asked, asking.asked > asking.begun);
+            asking.begun = asking.asked;
+        });
+        Begun { reloads: self.clone(), asked, is_asked_for }
+    }
+
+    async fn until(&self, is_so: impl FnMut(&Asking) -> bool) {
+        // An error is not possible: the sender is held here.
+        let _ = self.0.asking.subscribe().wait_for(is_so).await;
+    }
+}
+
+impl Begun {
+    /// It has ended, and is noted.
+    pub fn end(self) {
+        self.reloads.0.asking.send_modify(|asking| asking.answered = self.asked);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::poll;
+
     use super::*;
 
     fn reload(outcome: Outcome) -> Reload {
@@ -144,9 +191,32 @@ mod tests {
         reloads.follow();
         let follower = async {
             reloads.wanted().await;
+            let begun = reloads.begin();
+            assert!(begun.is_asked_for);
             reloads.note(reload(Outcome::Unchanged));
+            begun.end();
         };
         let (record, ()) = tokio::join!(reloads.ask(), follower);
         assert_eq!(record.unwrap().applied, 1);
+    }
+
+    #[tokio::test]
+    async fn a_reload_that_began_before_answers_nobody() {
+        let reloads = Reloads::default();
+        reloads.follow();
+        let early = reloads.begin();
+        assert!(!early.is_asked_for);
+        let (mut one, mut two) = (Box::pin(reloads.ask()), Box::pin(reloads.ask()));
+        assert!(poll!(&mut one).is_pending() && poll!(&mut two).is_pending());
+        reloads.note(reload(Outcome::Applied("what was there before".to_owned())));
+        early.end();
+        assert!(poll!(&mut one).is_pending() && poll!(&mut two).is_pending());
+        reloads.wanted().await;
+        let begun = reloads.begin();
+        reloads.note(reload(Outcome::Unchanged));
+        begun.end();
+        assert_eq!(one.await.unwrap().applied, 2);
+        assert_eq!(two.await.unwrap().applied, 2, "one reload for both");
+        assert!(poll!(Box::pin(reloads.wanted())).is_pending());
     }
 }

@@ -1,5 +1,6 @@
 //! Another configuration while the gateway runs.
 
+mod asked;
 mod files;
 mod in_effect;
 mod load;

@@ -36,7 +36,7 @@ async fn the_admin_listener_reloads_when_asked_and_says_what_came_of_it() {
     let more = r#"path = "/new/**", upstream = "shop", auth = "none""#;
     house.write(&house.config.clone().route(more));
     let answer = reload().await;
-    // Who looks at the file each second may have been the first.
+    // What changed may have been put in effect by then: the file is looked at each second.
     assert_eq!((answer.status, &answer.json()["reloaded"]), (200, &true.into()));
     assert_eq!(house.get("/new/x").await.status, 200);
     house.write(&house.config.clone().route("path = \"no path\""));

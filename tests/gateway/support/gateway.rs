@@ -69,8 +69,12 @@ impl Gateway {
 
     /// Puts another configuration in effect.
     pub(crate) async fn reload(&self, config: &Config) -> Outcome {
-        let read = read(&config.text(), &config.variables, &self.wechat, &self.upstream);
-        self.app.configuration().reload(read, true).await
+        self.app.configuration().reload(self.read(config), true).await
+    }
+
+    /// What a configuration comes to, with its holes filled as they were.
+    pub(crate) fn read(&self, config: &Config) -> Result<Settings, Problems> {
+        read(&config.text(), &config.variables, &self.wechat, &self.upstream)
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
