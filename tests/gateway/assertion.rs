@@ -1,5 +1,6 @@
 //! The signed identity: what an upstream can verify without believing the network.
 
+mod examples;
 mod key_set;
 mod rotation;
 mod strangers;

@@ -16,10 +16,18 @@ pub(crate) const NPM_INSTALL: [&str; 5] =
 
 /// A temporary copy of the scripts in `tests/external`.
 pub(crate) fn folder_with(scripts: &str) -> TempDir {
+    copy_of(&format!("tests/external/{scripts}"))
+}
+
+/// A temporary copy of a folder of the repository, without the folders in it.
+pub(crate) fn copy_of(path: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external").join(scripts);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     for entry in std::fs::read_dir(source).unwrap() {
         let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            continue;
+        }
         std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
     }
     folder
@@ -52,17 +60,22 @@ fn missing(what: &str, tool: &str) {
 
 /// Runs a script with these variables; what it prints last is its result.
 pub(crate) async fn run(folder: &TempDir, script: &[&str], variables: &[(&str, &str)]) -> Value {
+    let output = with(folder, script, variables).output().await.unwrap();
+    assert!(output.status.success(), "{}", shown(&output));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(stdout.lines().last().unwrap_or_default())
+        .unwrap_or_else(|error| panic!("{error} in {}", shown(&output)))
+}
+
+/// A script with these variables.
+fn with(folder: &TempDir, script: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = command(folder, script);
     command.envs(variables.iter().copied());
     // What it talks to is on this machine: no proxy leads to it.
     for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(name);
     }
-    let output = command.output().await.unwrap();
-    assert!(output.status.success(), "{}", shown(&output));
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    serde_json::from_str(stdout.lines().last().unwrap_or_default())
-        .unwrap_or_else(|error| panic!("{error} in {}", shown(&output)))
+    command
 }
 
 fn command(folder: &TempDir, words: &[&str]) -> Command {
@@ -79,7 +92,16 @@ fn shown(output: &Output) -> String {
 /// Starts a script that goes on, with its output piped; none where the tester has allowed its
 /// interpreter to be missing. It is killed when it is dropped.
 pub(crate) fn start(folder: &TempDir, script: &[&str]) -> Option<Child> {
-    match command(folder, script).stdout(Stdio::piped()).spawn() {
+    start_with(folder, script, &[])
+}
+
+/// The same with these variables.
+pub(crate) fn start_with(
+    folder: &TempDir,
+    script: &[&str],
+    variables: &[(&str, &str)],
+) -> Option<Child> {
+    match with(folder, script, variables).stdout(Stdio::piped()).spawn() {
         Ok(child) => Some(child),
         Err(error) => {
             missing(&format!("{} does not run: {error}", script[0]), script[0]);

@@ -54,6 +54,15 @@ pub(crate) fn unsigned(header: &str, claims: &str) -> String {
     format!("{}.{}", part(header), part(claims))
 }
 
+/// A token of these texts, signed with the private key of [`ed25519`].
+pub(crate) fn sign_ed25519(pem: &str, header: &str, claims: &str) -> String {
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let pair = Ed25519KeyPair::from_pkcs8(&STANDARD.decode(body).unwrap()).unwrap();
+    let signed = unsigned(header, claims);
+    let signature = pair.sign(signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
 /// A new Ed25519 key.
 pub(crate) fn ed25519() -> (String, Vec<u8>) {
     let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
