@@ -23,7 +23,9 @@ use ipnet::IpNet;
 
 use crate::identity::trace_context::Traces;
 
+pub(crate) use chunks::Chunks;
 pub use connection::closer_of;
+pub(crate) use head::check_field;
 pub use head::check_whole;
 pub use observer::{Observer, RefusedHead};
 pub use sockets::{Listening, NotListening, Shared, listen};

@@ -24,6 +24,7 @@ mod run_action;
 mod spans;
 mod state;
 mod tunnel;
+mod upstream_connection;
 mod upstream_request;
 
 use std::pin::pin;
@@ -126,11 +127,7 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        upstream_request::rewrite(session, request, ctx)?;
-        if let Some(handshake) = &ctx.handshake {
-            handshake.begins();
-        }
-        Ok(())
+        upstream_request::rewrite(session, request, ctx)
     }
 
     async fn request_body_filter(
@@ -159,8 +156,8 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         ctx.upstream_status = Some(response.status);
         attempt::answered(ctx, response.status);
-        if let Some(handshake) = &ctx.handshake {
-            handshake.is_answered();
+        if let Some(backend) = &ctx.upstream {
+            backend.answered_in(response.version, ctx.connector.is_some());
         }
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             if !tunnel::is_asked_for(session.req_header().as_ref()) {

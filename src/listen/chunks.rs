@@ -21,7 +21,7 @@ const TRAILERS_SIZE: usize = 8 << 10;
 
 /// How far a chunked body has been read.
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     expects: Expects,
     extensions: usize,
     trailers: usize,
@@ -61,11 +61,18 @@ impl Default for Expects {
 }
 
 impl Chunks {
-    /// Reads on; what follows the body is not looked at. Tells what is malformed.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) -> Result<(), &'static str> {
+    /// Whether the body was read to its end.
+    pub(crate) fn have_ended(&self) -> bool {
+        self.expects == Expects::Nothing
+    }
+
+    /// Reads on; what follows the body is not looked at. Gives how many bytes are part of it, or what is
+    /// malformed.
+    pub(crate) fn read(&mut self, all: &[u8]) -> Result<usize, &'static str> {
+        let mut bytes = all;
         while let [first, rest @ ..] = bytes {
             match self.expects {
-                Expects::Nothing => return Ok(()),
+                Expects::Nothing => break,
                 Expects::Data { left } => {
                     let here = left.min(bytes.len() as u64);
                     bytes = bytes.get(here as usize..).unwrap_or_default();
@@ -80,7 +87,7 @@ impl Chunks {
                 }
             }
         }
-        Ok(())
+        Ok(all.len() - bytes.len())
     }
 
     /// What is expected after this byte of the framing.
@@ -155,7 +162,7 @@ fn is_text(byte: u8) -> bool {
 
 impl Watch for Chunks {
     fn read(&mut self, _: &mut Context<'_>, read: &[u8]) -> Verdict {
-        Self::read(self, read).map_or_else(Verdict::Refuse, |()| Verdict::Pass)
+        Self::read(self, read).map_or_else(Verdict::Refuse, |_| Verdict::Pass)
     }
 }
 
@@ -167,7 +174,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<Expects, &'static str> {
         let mut chunks = Chunks::default();
-        chunks.read(bytes).map(|()| chunks.expects)
+        chunks.read(bytes).map(|_| chunks.expects)
     }
 
     #[test]
@@ -236,8 +243,8 @@ mod tests {
             let bytes = bytes.as_bytes();
             let (first, second) = bytes.split_at(at.min(bytes.len()));
             let mut chunks = Chunks::default();
-            let in_pieces = chunks.read(first).and_then(|()| chunks.read(second));
-            prop_assert_eq!(in_pieces.map(|()| chunks.expects), read(bytes));
+            let in_pieces = chunks.read(first).and_then(|_| chunks.read(second));
+            prop_assert_eq!(in_pieces.map(|_| chunks.expects), read(bytes));
         }
     }
 }

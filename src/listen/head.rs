@@ -22,6 +22,7 @@ use crate::policy::guard::METHODS;
 use crate::policy::limits::Limits;
 use crate::refusal::{Reason, Refusal};
 
+pub(crate) use self::judge::check_field;
 pub(super) use self::judge::is_token;
 pub use self::judge::{Judged, check_whole, judge};
 
@@ -130,7 +131,7 @@ fn body_so_far(read: &[u8], head: Judged) -> Result<Option<Chunks>, Refusal> {
     }
     let mut chunks = Chunks::default();
     match chunks.read(read.get(head.end..).unwrap_or_default()) {
-        Ok(()) => Ok(Some(chunks)),
+        Ok(_) => Ok(Some(chunks)),
         Err(note) => malformed(note),
     }
 }

@@ -6,9 +6,9 @@ use pingora_http::ResponseHeader;
 
 use crate::policy::guard::is_chunked;
 
-/// Refuses what two readers may end in two places (RFC 9112, 6.1 and 6.3). Lengths that differ are
-/// refused by pingora, which also takes a Content-Length beside Transfer-Encoding away, as a proxy has to,
-/// before anybody can see it.
+/// Refuses what two readers may end in two places (RFC 9112, 6.1 and 6.3). On connections of our own that
+/// was done before (`proxy::upstream_connection`). This is for a server that was asked for HTTP/2 and turns
+/// out to have none: its first answer comes by pingora's connection, which serves no other request.
 pub(super) fn check(answer: &ResponseHeader) -> Result<(), &'static str> {
     let mut encodings = answer.headers.get_all(TRANSFER_ENCODING).iter();
     let Some(encoding) = encodings.next() else { return Ok(()) };

@@ -21,6 +21,7 @@ pub(super) fn not_connected(ctx: &Context) -> bool {
 /// cannot have begun to answer, and only where it would do no harm if it had begun to work
 /// (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
 pub(super) fn broke_off(error: &Error, session: &mut Session, ctx: &Context, reused: bool) -> bool {
+    let reused = reused || ctx.connector.as_ref().is_some_and(|connector| connector.was_used());
     let unheard = is_unheard(error, session, ctx, reused);
     let late = failure::is_late(error);
     if *error.esource() == ErrorSource::Upstream {

@@ -2,33 +2,22 @@
 
 use std::os::unix::net::SocketAddr as UnixAddress;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::Version;
 use pingora_core::protocols::ALPN;
-use pingora_core::protocols::TcpKeepalive;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 
-use super::tunnel::Handshake;
+use super::upstream_connection::{Connections, Connector, KEEPALIVE, KEPT};
 use crate::upstream::{Address, Protocol, Settings, Target, Tls, Upstream, key};
 
-/// Below the 60 s after which many servers close, so that it is us who do.
-const POOL_IDLE: Duration = Duration::from_secs(55);
 /// Requests at once on one HTTP/2 connection, as most servers allow.
 const H2_STREAMS: u32 = 100;
 /// What a slow client can make the gateway hold of one answer; pingora's own default is 8 MiB.
 const H2_STREAM_WINDOW: u32 = 256 << 10;
-/// A peer that is gone without a word is found out by TCP. Pings of HTTP/2 would do it too, but
-/// gRPC servers end connections that ping more than once in five minutes.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive {
-    idle: Duration::from_secs(60),
-    interval: Duration::from_secs(10),
-    count: 3,
-    user_timeout: Duration::from_secs(30),
-};
-
 /// An upstream, and how to connect to it.
 #[derive(Debug)]
 pub struct Backend {
@@ -36,7 +25,10 @@ pub struct Backend {
     pub upstream: Arc<Upstream>,
     /// Cloned for each request, which costs no allocation; the address and the name are the target's.
     template: HttpPeer,
-    http2: bool,
+    /// Those of HTTP/1.1. pingora makes and keeps those of HTTP/2.
+    connections: Arc<Connections>,
+    /// HTTP/2 is asked for with its servers of `https`, and none was found that has none.
+    http2: AtomicBool,
 }
 
 impl Backend {
@@ -50,56 +42,53 @@ impl Backend {
         template.group_key = pool_key(settings);
         template.options.ca = settings.tls.ca.as_ref().map(|ca| ca.iter().map(wrapped).collect());
         template.client_cert_key = client_certificate(&settings.tls);
-        template.options.idle_timeout = Some(POOL_IDLE);
+        template.options.idle_timeout = Some(KEPT);
         template.options.max_h2_streams = H2_STREAMS as usize;
         template.options.h2_stream_window_size = Some(H2_STREAM_WINDOW);
         // As much as all streams together, so that a slow reader holds up none but itself.
         template.options.h2_connection_window_size = Some(H2_STREAM_WINDOW * H2_STREAMS);
         template.options.tcp_keepalive = Some(KEEPALIVE);
-        let http2 = settings.http2;
-        Self { upstream, template, http2 }
+        let (connections, http2) = (Connections::new(settings), settings.http2.into());
+        Self { upstream, template, connections, http2 }
     }
 
-    /// The peer for a request to this target. A tunnel is made by HTTP/1.1, whatever else is spoken.
+    /// The peer for a request to this target, and what connects to it by HTTP/1.1. A tunnel is made by
+    /// that, whatever else is spoken; its handshake is answered in this time.
     pub(super) fn peer(
         &self,
-        target: &Target,
-        tunnel: Option<&Handshake>,
-    ) -> Option<Box<HttpPeer>> {
+        target: &Arc<Target>,
+        tunnel: Option<Duration>,
+    ) -> Option<(Box<HttpPeer>, Option<Arc<Connector>>)> {
         let mut peer = Box::new(self.template.clone());
         peer._address = match &target.address {
             Address::Tcp(address) => SocketAddr::Inet(*address),
             Address::Unix(path) => SocketAddr::Unix(UnixAddress::from_pathname(path).ok()?),
         };
+        let asks_http2 = tunnel.is_none() && self.http2.load(Ordering::Relaxed);
         match target.protocol {
-            Protocol::Http => {}
             Protocol::H2c => peer.options.alpn = ALPN::H2,
-            Protocol::Https => {
+            Protocol::Https if asks_http2 => {
                 // Never without a name: pingora would verify nothing.
                 target.tls_name.as_ref()?.as_str().clone_into(&mut peer.sni);
                 peer.scheme = Scheme::HTTPS;
-                if self.http2 && tunnel.is_none() {
-                    peer.options.alpn = ALPN::H2H1;
-                }
+                peer.options.alpn = ALPN::H2H1;
+            }
+            Protocol::Http | Protocol::Https => {
+                let connector = self.connections.connector(target, tunnel);
+                peer.options.custom_l4 = Some(connector.clone());
+                return Some((peer, Some(connector)));
             }
         }
-        if let Some(handshake) = tunnel
-            && peer.options.alpn == ALPN::H1
-        {
-            has_its_own_connection(&mut peer, handshake);
-        }
-        Some(peer)
+        Some((peer, None))
     }
-}
 
-/// A tunnel's connection is made for it, and serves nothing else where the upstream wants no tunnel.
-fn has_its_own_connection(peer: &mut HttpPeer, handshake: &Handshake) {
-    static TUNNELS: AtomicU64 = AtomicU64::new(0);
-    let number = TUNNELS.fetch_add(1, Ordering::Relaxed);
-    let identity = [peer.group_key.to_le_bytes(), number.to_le_bytes()];
-    peer.group_key = key(&identity.concat());
-    peer.options.idle_timeout = Some(Duration::ZERO);
-    peer.options.custom_l4 = Some(handshake.connector());
+    /// A server has answered in this version. Where it was asked for HTTP/2 and has none, pingora's own
+    /// connection would be used again for HTTP/1.1, and read leniently: all others are our own.
+    pub(super) fn answered_in(&self, version: Version, by_own_connection: bool) {
+        if version != Version::HTTP_2 && !by_own_connection {
+            self.http2.store(false, Ordering::Relaxed);
+        }
+    }
 }
 
 fn pool_key(settings: &Settings) -> u64 {

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
-use super::tunnel::Handshake;
+use super::upstream_connection::Connector;
 use super::{Backend, State};
 use crate::identity::trace_context::Trace;
 use crate::lifecycle::in_flight::Guard;
@@ -49,8 +49,8 @@ pub struct Context {
     pub(super) upstream: Option<Arc<Backend>>,
     /// The target of the try that is under way, or of the last one.
     pub(super) lease: Option<Lease>,
-    /// The handshake of a tunnel with that target.
-    pub(super) handshake: Option<Handshake>,
+    /// What has connected to that target, where HTTP/1.1 is spoken with it.
+    pub(super) connector: Option<Arc<Connector>>,
     /// Tries so far.
     pub(super) attempts: usize,
     /// What the upstream answered; also where it said only that more would come.
@@ -141,7 +141,7 @@ impl Context {
             tokens_at: Vec::new(),
             upstream: None,
             lease: None,
-            handshake: None,
+            connector: None,
             attempts: 0,
             upstream_status: None,
             replacement: None,

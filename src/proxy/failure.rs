@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use pingora_error::{Error, ErrorSource, ErrorType};
 
 use super::Context;
+use super::upstream_connection::Malformed;
 use crate::refusal::{Reason, Refusal};
 
 const REFUSED: &str = "refused by the gateway";
@@ -59,7 +60,7 @@ fn is_malformed(error: &Error) -> bool {
     io_kind(error) == Some(ErrorKind::InvalidData)
 }
 
-/// Whether an answer did not come in time, by pingora's timer or by ours for tunnels.
+/// Whether an answer did not come in time, by pingora's timer or by that of a tunnel's handshake.
 pub(super) fn is_late(error: &Error) -> bool {
     match error.etype() {
         ErrorType::ReadTimedout => true,
@@ -72,7 +73,17 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
     error.root_cause().downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
+/// Why an answer is none, where it was refused before pingora saw it (`proxy::upstream_connection`).
+fn malformed_answer(error: &Error) -> Option<String> {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>()?;
+    let malformed = cause.get_ref()?.downcast_ref::<Malformed>()?;
+    Some(format!("its answer is malformed: {malformed}"))
+}
+
 fn of_upstream(error: &Error, ctx: &Context) -> Refusal {
+    if let Some(what) = malformed_answer(error) {
+        return blame_upstream(Reason::UpstreamError, &what, ctx);
+    }
     let (reason, what) = match error.etype() {
         ErrorType::ConnectTimedout => (Reason::UpstreamUnavailable, "no connection in time"),
         ErrorType::ConnectRefused => (Reason::UpstreamUnavailable, "the connection is refused"),

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::Context;
-use super::tunnel::Handshake;
 use crate::policy::route::Route;
 use crate::refusal::{Reason, Refusal};
 use crate::upstream::{Settings, Target, key};
@@ -34,8 +33,9 @@ pub(super) fn next(
     ctx.attempts += 1;
     let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
     let first_byte = if body_done { timeout } else { timeout.max(ctx.state.limits.body_idle) };
-    ctx.handshake = tunnel.then(|| Handshake::new(first_byte));
-    let mut peer = backend.peer(&lease, ctx.handshake.as_ref()).ok_or_else(misrouted)?;
+    let (mut peer, connector) =
+        backend.peer(&lease, tunnel.then_some(first_byte)).ok_or_else(misrouted)?;
+    ctx.connector = connector;
     peer.options.connection_timeout = Some(connect_timeout);
     peer.options.total_connection_timeout = Some(connect_timeout);
     peer.options.read_timeout = (!tunnel).then_some(first_byte);

@@ -1,12 +1,8 @@
 //! Whether a request asks for a tunnel: a WebSocket, the only one that goes through.
 
-mod handshake;
-
 use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{Method, Version};
-
-pub(super) use self::handshake::Handshake;
 
 /// Any other `Upgrade` is taken off on the way, so that its request is an ordinary one (CVE-2026-2833).
 pub(super) fn is_asked_for(head: &Parts) -> bool {

@@ -8,6 +8,7 @@
     reason = "helpers of tests stand outside of them"
 )]
 
+mod answers;
 mod balancing;
 mod breaks;
 #[allow(dead_code, reason = "each test binary uses a part of it")]

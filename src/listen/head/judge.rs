@@ -72,7 +72,7 @@ fn check(head: &[u8], limits: &Limits) -> Result<bool, Refusal> {
     let http11 = request_line.ends_with(b"1.1");
     let (mut fields, mut framings, mut hosts, mut chunked) = (0, 0, 0, false);
     for line in lines.take_while(|line| !line.is_empty()) {
-        let (name, value) = check_field(line)?;
+        let (name, value) = check_field(line).or_else(malformed)?;
         fields += 1;
         match Framing::of(name) {
             Some(Framing::Host) => {
@@ -176,17 +176,18 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// RFC 9112, 5: a name that is a token, a colon right after it, no folded lines. Gives both.
-fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), Refusal> {
+/// RFC 9112, 5: a name that is a token, a colon right after it, no folded lines. Gives both, or what is
+/// wrong.
+pub(crate) fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     let colon = line.iter().position(|byte| *byte == b':');
     let Some((name, [_, value @ ..])) = colon.and_then(|colon| line.split_at_checked(colon)) else {
-        return malformed("a header line without a colon");
+        return Err("a header line without a colon");
     };
     if name.is_empty() || !name.iter().copied().all(is_token) {
-        return malformed("a header name that is no token, or a folded line");
+        return Err("a header name that is no token, or a folded line");
     }
     if has_control(value) {
-        return malformed("a control character in a header value");
+        return Err("a control character in a header value");
     }
     Ok((name, value.trim_ascii()))
 }

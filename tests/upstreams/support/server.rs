@@ -57,6 +57,11 @@ impl Server {
         format!("http://{}", self.address)
     }
 
+    /// What it gets and answers, to be shared.
+    pub(crate) fn record(&self) -> Record {
+        self.record.clone()
+    }
+
     /// From now on this is answered.
     pub(crate) fn answers(&self, reply: impl Fn(&Seen) -> Vec<Step> + Send + Sync + 'static) {
         self.record.answers(Arc::new(reply));
