@@ -88,7 +88,7 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
         anyhow::anyhow!("cannot listen on {} for [admin]: {error}", settings.admin.listen)
     })?;
     let (stopping, requests) = (Stopping::default(), InFlight::default());
-    let (server, upstream_connections) = (settings.server.clone(), upstream_connections(&settings));
+    let server = settings.server.clone();
     let told = clock.clone();
     let now = move || told.unix_nanoseconds();
     let tracer = settings.traces.clone().map(|traces| Tracer::start(traces, now));
@@ -100,7 +100,6 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
         clock,
         stopping: stopping.clone(),
         tracer: tracer.clone(),
-        upstream_connections,
         metrics: metrics.clone(),
         log,
         tunnels: InFlight::default(),
@@ -112,7 +111,7 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
     store_watch::start(configuration.state.load().sessions.store(), &ready);
 
     let gateway = Gateway::new(configuration.state.clone());
-    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings(upstream_connections)), gateway));
+    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings()), gateway));
     let shared = Shared {
         limits: configuration.limits.clone(),
         trusted_proxies: configuration.trusted_proxies.clone(),
@@ -198,14 +197,10 @@ fn install_crypto_providers() {
     install_crypto_provider();
 }
 
-/// How many idle connections to upstreams are kept.
-fn upstream_connections(settings: &Settings) -> usize {
-    settings.upstreams.iter().map(|upstream| upstream.keepalive).sum()
-}
-
-fn pingora_settings(upstream_connections: usize) -> ServerConf {
+fn pingora_settings() -> ServerConf {
     ServerConf {
-        upstream_keepalive_pool_size: upstream_connections,
+        // Of HTTP/2, each for many requests; those of HTTP/1.1 are kept by each upstream.
+        upstream_keepalive_pool_size: 1024,
         // A bound on all tries; each request has its upstream's own.
         max_retries: 16,
         ..ServerConf::default()

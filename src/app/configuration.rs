@@ -147,18 +147,11 @@ impl Configuration {
 
     async fn replace(&self, mut settings: Settings) -> (Outcome, Vec<String>) {
         let now = self.current.load_full();
-        let mut needs_restart = changes::keep_what_needs_a_restart(&now.settings, &mut settings);
+        let needs_restart = changes::keep_what_needs_a_restart(&now.settings, &mut settings);
         self.keys.fill_in(&mut settings);
         let Some(changes) = changes::in_words(&now.settings, &settings) else {
             return (Outcome::Unchanged, needs_restart);
         };
-        let kept = self.lasting.upstream_connections;
-        if super::upstream_connections(&settings) > kept {
-            needs_restart.push(format!(
-                "`keepalive` of the upstreams is more in all than at the start; {kept} idle \
-                 connections are kept until a restart"
-            ));
-        }
         let warnings = settings.warnings.clone();
         let next = match now.next(settings, &self.lasting).await {
             Ok(next) => next,

@@ -55,8 +55,6 @@ pub(super) struct Lasting {
     pub(super) clock: Clock,
     pub(super) stopping: Stopping,
     pub(super) tracer: Option<Tracer>,
-    /// Idle connections that are kept to all upstreams together, since the start.
-    pub(super) upstream_connections: usize,
     pub(super) metrics: Metrics,
     pub(super) log: Log,
     /// Those that are open.
