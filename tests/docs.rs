@@ -25,11 +25,12 @@ const ARCHITECTURE: &str = include_str!("../ARCHITECTURE.md");
 const CONTRIBUTING: &str = include_str!("../CONTRIBUTING.md");
 const OPERATIONS: &str = include_str!("../docs/operations.md");
 const METRICS_PAGE: &str = include_str!("../docs/metrics.md");
+const IDENTITY: &str = include_str!("../docs/identity.md");
 const LOGS: &str = include_str!("../docs/logs.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 12] = [
+const PAGES: [(&str, &str); 13] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
@@ -42,7 +43,13 @@ const PAGES: [(&str, &str); 12] = [
     ("docs/metrics.md", METRICS_PAGE),
     ("docs/logs.md", LOGS),
     ("docs/admin.md", include_str!("../docs/admin.md")),
+    ("docs/identity.md", IDENTITY),
 ];
+
+/// The one of RFC 8037, A.1.
+const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+    -----END PRIVATE KEY-----";
 
 /// The contents of the fenced blocks of one language.
 fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
@@ -162,10 +169,12 @@ fn every_configuration_loads() {
     let folder = tempfile::tempdir().unwrap();
     let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
     std::fs::write(folder.path().join("key"), key).unwrap();
+    std::fs::write(folder.path().join("private.pem"), PRIVATE_KEY).unwrap();
     let environment = |_: &str| Some("0123456789abcdef0123456789abcdef".to_owned());
     let whole = blocks(README, "toml")[0];
     let mut checked = 0;
-    for block in [README, README_ZH, OPERATIONS, LOGS].iter().flat_map(|page| blocks(page, "toml"))
+    for block in
+        [README, README_ZH, OPERATIONS, LOGS, IDENTITY].iter().flat_map(|page| blocks(page, "toml"))
     {
         // A part is put behind a whole one.
         let text =
@@ -182,6 +191,7 @@ fn every_configuration_loads() {
 /// A line in which the file of a secret is one that there is.
 fn with_file(line: &str) -> String {
     match line.split_once(" = ") {
+        Some(("keys_file", _)) => "keys_file = \"private.pem\"".to_owned(),
         Some((key, _)) if key.ends_with("_file") => format!("{key} = \"key\""),
         _ => line.to_owned(),
     }
