@@ -181,4 +181,24 @@ mod tests {
         drop(new);
         assert!(!metrics.encode(Format::Prometheus).contains("wxgate_requests_total{"));
     }
+
+    #[test]
+    fn what_nobody_holds_is_forgotten_without_a_scrape() {
+        let metrics = Metrics::default();
+        let kept = ["/kept/**", "GET", "2xx"];
+        let counter = metrics.counter(table::REQUESTS, &kept);
+        for number in 0..1_000 {
+            let route = format!("/gone/{number}");
+            let labels = [route.as_str(), "GET", "2xx"];
+            drop(metrics.counter(table::REQUESTS, &labels));
+            drop(metrics.gauge(table::TUNNELS, &[]));
+            drop(metrics.histogram(table::REQUEST_DURATION, &labels));
+            metrics.forget_unheld();
+        }
+        // A scrape would forget them itself: looked at is what is kept until one comes.
+        let families = metrics.families();
+        let series: Vec<_> = families.values().flat_map(BTreeMap::keys).collect();
+        assert_eq!(series, [&kept.map(str::to_owned).to_vec()]);
+        drop((families, counter));
+    }
 }

@@ -28,6 +28,14 @@ async fn until_shown(address: SocketAddr, authority: &Authority, pair: &Pair) {
     .await;
 }
 
+/// A process that shows this certificate, and needs neither a WeChat nor an upstream.
+fn of_process(certificate: &Certificate) -> Config {
+    Config::default()
+        .key("server", &format!("tls = {}", certificate.table("")))
+        .variable("WECHAT", "http://127.0.0.1:1")
+        .variable("UPSTREAM", "http://127.0.0.1:1")
+}
+
 #[tokio::test]
 async fn a_new_certificate_is_shown_and_open_connections_stay() {
     let certificate = Certificate::new();
@@ -77,11 +85,7 @@ async fn each_swap_of_a_kubernetes_secret_is_noticed() {
 #[tokio::test]
 async fn a_certificate_without_its_key_is_said_once_and_never_shown() {
     let certificate = Certificate::new();
-    let config = Config::default()
-        .table("server", "listen = [\"127.0.0.1:0\"]\nlame_duck = \"0s\"")
-        .key("server", &format!("tls = {}", certificate.table("")))
-        .variable("WECHAT", "http://127.0.0.1:1")
-        .variable("UPSTREAM", "http://127.0.0.1:1");
+    let config = of_process(&certificate);
     let mut process = Process::start(&config).await;
     let (authority, address) = (&certificate.authority, process.address);
     let old = certificate.pair.certificate();
@@ -133,11 +137,7 @@ async fn a_changed_certificate_waits_for_no_restart_and_another_path_does() {
 #[tokio::test]
 async fn a_configuration_that_a_bad_certificate_keeps_out_is_read_again_when_it_is_mended() {
     let certificate = Certificate::new();
-    let config = Config::default()
-        .table("server", "listen = [\"127.0.0.1:0\"]\nlame_duck = \"0s\"")
-        .key("server", &format!("tls = {}", certificate.table("")))
-        .variable("WECHAT", "http://127.0.0.1:1")
-        .variable("UPSTREAM", "http://127.0.0.1:1");
+    let config = of_process(&certificate);
     let mut process = Process::start(&config).await;
     let (authority, address) = (&certificate.authority, process.address);
     let next = authority.sign(NAME);
