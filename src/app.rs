@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::http_proxy;
+use pingora_timeout::fast_timeout::set_fast_timeout_to_tokio_threshold;
 use tracing::{info, warn};
 
 pub use self::configuration::Configuration;
@@ -73,6 +74,7 @@ pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
 /// The same for a process whose log can be changed.
 pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::Result<App> {
     install_crypto_providers();
+    leave_timers_to_tokio();
     let (metrics, shown, started) = (Metrics::default(), Shown::default(), clock.now());
     let (ready, reloads) = (Ready::default(), Reloads::default());
     let starting = ready.block("gateway", "starting");
@@ -195,6 +197,12 @@ fn install_crypto_providers() {
     // An error means that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     install_crypto_provider();
+}
+
+/// pingora's timers of a second and more. Its own ask for the time of day whenever one might be needed,
+/// in most cases for nothing, stay until they go off, and have a thread that wakes a hundred times a second.
+fn leave_timers_to_tokio() {
+    set_fast_timeout_to_tokio_threshold(Some(Duration::ZERO));
 }
 
 fn pingora_settings() -> ServerConf {
