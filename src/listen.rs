@@ -10,6 +10,7 @@ mod http2;
 mod observer;
 mod per_address;
 mod proxy_protocol;
+mod silence;
 mod sockets;
 mod tls;
 mod watched;

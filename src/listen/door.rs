@@ -4,6 +4,7 @@
 //! connection; here an idle connection costs what its socket and a small buffer do. The door is also
 //! where the deadline of a head, the strict reading of it and the cap on connections are.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,19 +15,20 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::time::sleep;
 use tracing::debug;
 
 use super::chunks::Chunks;
 use super::connection::peer_of;
-use super::entrance::Entrance;
+use super::entrance::{Entered, Entrance};
 use super::head::{self, Beginning};
 use super::http2::Http2;
 use super::observer::RefusedHead;
+use super::silence::Silence;
 use super::sockets::Shared;
 use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
-use crate::lifecycle::closer::Closer;
+use crate::lifecycle::closer::{Closer, Closers};
 use crate::policy::limits::LINGER;
 use crate::refusal::Refusal;
 
@@ -43,17 +45,14 @@ pub(super) struct Door<A> {
 pub(super) struct Hall<A> {
     pub(super) handler: Arc<A>,
     pub(super) shared: Shared,
-    /// Says when every connection is closed, whatever goes on there.
-    pub(super) cut_off: watch::Receiver<bool>,
+    /// The connections that are open: reads and writes on all of them can be made to fail, so that
+    /// requests come to their end and to the log.
+    pub(super) open: Closers,
 }
 
 impl<A> Clone for Hall<A> {
     fn clone(&self) -> Self {
-        Self {
-            handler: self.handler.clone(),
-            shared: self.shared.clone(),
-            cut_off: self.cut_off.clone(),
-        }
+        Self { handler: self.handler.clone(), shared: self.shared.clone(), open: self.open.clone() }
     }
 }
 
@@ -66,25 +65,15 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     /// Serves a connection until it ends, or all are cut off.
     async fn hold(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let closer = Closer::default();
-        let mut cut_off = self.hall.cut_off.clone();
-        let serving = async {
-            // In a box: the future of a handshake is large, and gone with it.
-            let entered = Box::pin(self.entrance.pass(stream, &closer)).await?;
-            let stream: Stream = Box::new(entered.connection);
-            match stream.selected_alpn_proto() {
-                Some(ALPN::H2) => Box::pin(self.serve_http2(BytesMut::new(), stream)).await,
-                _ => self.serve(stream, shutdown).await,
-            }
-            Some(())
-        };
-        tokio::pin!(serving);
-        tokio::select! {
-            _ = &mut serving => return,
-            // An error means that nobody is there any more to say it.
-            _ = cut_off.wait_for(|cut_off| *cut_off) => closer.close(),
+        let _open = self.hall.open.enter(&closer);
+        // In a box: the future of a handshake is large, and gone with it.
+        let entered = Box::pin(self.entrance.pass(stream, &closer)).await;
+        let Some(Entered { connection, _held }) = entered else { return };
+        let stream: Stream = Box::new(connection);
+        match stream.selected_alpn_proto() {
+            Some(ALPN::H2) => Box::pin(self.serve_http2(BytesMut::new(), stream)).await,
+            _ => self.serve(stream, shutdown).await,
         }
-        // Reads and writes fail now, so that requests come to their end and to the log.
-        serving.await;
     }
 
     /// Serves the streams of one HTTP/2 connection. Its client hears that the gateway is about to stop
@@ -101,20 +90,23 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let plain = stream.get_ssl_digest().is_none();
         let mut connection = Connection { stream, settings: None, http2: self.h2c && plain };
         let mut stopping = shutdown.clone();
+        let mut stopped = pin!(stopping.wait_for(|stop| *stop));
         // A new connection has as long for its first byte as for the rest of the head.
-        let mut silence = self.hall.shared.limits.load().header_timeout;
+        let timer = pin!(sleep(self.hall.shared.limits.load().header_timeout));
+        let mut silence = Silence::new(timer);
         loop {
             let first = tokio::select! {
                 biased;
-                first = head::first_bytes(&mut connection.stream, silence) => first,
-                _ = stopping.wait_for(|stop| *stop) => return,
+                first = head::first_bytes(&mut connection.stream) => first,
+                () = silence.is_over() => return,
+                _ = &mut stopped => return,
             };
             let Some(first) = first else { return };
             // In a box of its own, which is gone while the connection waits.
             let request = Box::pin(self.request(connection, first, shutdown));
             let Some(reused) = request.await else { return };
             connection = reused;
-            silence = self.hall.shared.limits.load().keepalive;
+            silence.begin(self.hall.shared.limits.load().keepalive);
         }
     }
 

@@ -9,7 +9,6 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Poll, ready};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use pingora_core::protocols::Stream;
@@ -48,8 +47,8 @@ pub(super) enum Beginning {
 }
 
 /// Waits for the next request on a connection; gives what came first of it. None where the client went
-/// away or was silent for too long.
-pub(super) async fn first_bytes(stream: &mut Stream, silence: Duration) -> Option<BytesMut> {
+/// away.
+pub(super) async fn first_bytes(stream: &mut Stream) -> Option<BytesMut> {
     let read = poll_fn(|cx| {
         // On the stack: a connection that waits holds no buffer.
         let mut buffer = [MaybeUninit::uninit(); READ_SIZE];
@@ -59,10 +58,7 @@ pub(super) async fn first_bytes(stream: &mut Stream, silence: Duration) -> Optio
         read.extend_from_slice(buffer.filled());
         Poll::Ready(io::Result::Ok(read))
     });
-    match timeout(silence, read).await {
-        Ok(Ok(read)) if !read.is_empty() => Some(read),
-        _ => None,
-    }
+    read.await.ok().filter(|read| !read.is_empty())
 }
 
 /// Reads the head of a request that begins with these bytes.

@@ -26,6 +26,7 @@ use super::per_address::PerAddress;
 use super::tls::{Served, Unusable};
 use super::{Address, Listener, Observer, Settings};
 use crate::identity::forwarded::TrustedProxies;
+use crate::lifecycle::closer::Closers;
 use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::stopping::Stopping;
 use crate::policy::limits::Limits;
@@ -73,7 +74,7 @@ pub struct Listening {
     /// Where, with the port that a port of 0 came to.
     pub addresses: Vec<Address>,
     stop: watch::Sender<bool>,
-    cut_off: watch::Sender<bool>,
+    open: Closers,
     accepting: Vec<JoinHandle<()>>,
     sockets: Vec<UnixPath>,
 }
@@ -106,9 +107,9 @@ where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let (stop, stopped) = watch::channel(false);
-    let (cut_off, is_cut_off) = watch::channel(false);
+    let open = Closers::default();
     let per_address = PerAddress::default();
-    let hall = Hall { handler, shared: shared.clone(), cut_off: is_cut_off };
+    let hall = Hall { handler, shared: shared.clone(), open: open.clone() };
     // All are bound before the first one accepts.
     let mut services = Vec::new();
     let mut addresses = Vec::new();
@@ -135,7 +136,7 @@ where
         tokio::spawn(async move { service.start_service(Some(fds), stopped, 1).await })
     };
     let accepting = services.into_iter().map(accept).collect();
-    Ok(Listening { addresses, stop, cut_off, accepting, sockets })
+    Ok(Listening { addresses, stop, open, accepting, sockets })
 }
 
 impl Listening {
@@ -153,7 +154,7 @@ impl Listening {
 
     /// Closes every connection, whatever goes on there.
     pub fn cut_off(&self) {
-        self.cut_off.send_replace(true);
+        self.open.close();
     }
 }
 
