@@ -1,6 +1,7 @@
 //! Where a request came from, as the upstream is told: `X-Forwarded-*`, `Forwarded` (RFC 7239),
 //! `X-Real-IP` and the request id. What a client says of it counts only where its peer is trusted.
 
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -16,6 +17,8 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const MAX_REQUEST_ID: usize = 128;
+/// Enough for an element of `Forwarded`.
+const TEXT_CAPACITY: usize = 128;
 
 /// The peers whose word is taken for where a request came from.
 #[derive(Clone, Debug, Default)]
@@ -88,21 +91,26 @@ impl Origin<'_> {
 
     /// Writes the headers.
     pub fn write(&self, client: IpAddr, request_id: &HeaderValue, headers: &mut HeaderMap) {
-        let client_value = header_value(client.to_string());
         let (proto, host) = (self.proto(), self.host());
-        let element = element(self.peer, host, proto);
-        if self.trusted {
-            let chain = joined(self.given_list(&X_FORWARDED_FOR), self.peer.to_string());
-            headers.insert(X_FORWARDED_FOR, header_value(chain));
-            let elements = joined(self.given_list(&FORWARDED), element);
-            headers.insert(FORWARDED, header_value(elements));
-        } else {
-            headers.insert(X_FORWARDED_FOR, client_value.clone());
-            headers.insert(FORWARDED, header_value(element));
-        }
+        // All texts are written into one, which grows once.
+        let text = &mut String::with_capacity(TEXT_CAPACITY);
+        write_address(client, text);
+        let client_value = header_value(text);
+        let chain = match self.trusted {
+            true => {
+                self.begin_list(&X_FORWARDED_FOR, text);
+                write_address(self.peer, text);
+                header_value(text)
+            }
+            false => client_value.clone(),
+        };
+        self.begin_list(&FORWARDED, text);
+        write_element(self.peer, host, proto, text);
+        headers.insert(X_FORWARDED_FOR, chain);
+        headers.insert(FORWARDED, header_value(text));
         headers.insert(X_REAL_IP, client_value);
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
-        headers.insert(X_FORWARDED_HOST, header_value(host.to_owned()));
+        headers.insert(X_FORWARDED_HOST, header_value(host));
         headers.insert(X_REQUEST_ID, request_id.clone());
     }
 
@@ -125,14 +133,17 @@ impl Origin<'_> {
         value.to_str().ok().filter(|text| !text.is_empty())
     }
 
-    /// A trusted peer's header, its lines joined.
-    fn given_list(&self, name: &HeaderName) -> Option<String> {
+    /// Begins a text with the lines of a trusted peer's header, to which one more is added.
+    fn begin_list(&self, name: &HeaderName, text: &mut String) {
+        text.clear();
         if !self.trusted {
-            return None;
+            return;
         }
         let lines = self.headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-        let lines: Vec<_> = lines.map(str::trim).filter(|line| !line.is_empty()).collect();
-        (!lines.is_empty()).then(|| lines.join(", "))
+        for line in lines.map(str::trim).filter(|line| !line.is_empty()) {
+            text.push_str(line);
+            text.push_str(", ");
+        }
     }
 }
 
@@ -146,25 +157,34 @@ pub fn new_request_id() -> HeaderValue {
 
 /// One element of `Forwarded`: an IPv6 address is bracketed and quoted (RFC 7239, 6), and so is a host
 /// that is no token.
-fn element(peer: IpAddr, host: &str, proto: &str) -> String {
+fn write_element(peer: IpAddr, host: &str, proto: &str, text: &mut String) {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     let quote = if host.bytes().all(token) { "" } else { "\"" };
-    match peer {
-        IpAddr::V4(peer) => format!("for={peer};host={quote}{host}{quote};proto={proto}"),
-        IpAddr::V6(peer) => format!("for=\"[{peer}]\";host={quote}{host}{quote};proto={proto}"),
+    let (before, after) = if peer.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
+    text.push_str(before);
+    write_address(peer, text);
+    for part in [after, ";host=", quote, host, quote, ";proto=", proto] {
+        text.push_str(part);
     }
 }
 
-fn joined(before: Option<String>, last: String) -> String {
-    match before {
-        Some(before) => format!("{before}, {last}"),
-        None => last,
+/// As `Display` does, which for IPv4 costs ten times as much.
+fn write_address(address: IpAddr, text: &mut String) {
+    match address {
+        IpAddr::V4(address) => {
+            for (position, octet) in address.octets().into_iter().enumerate() {
+                text.push_str(if position > 0 { "." } else { "" });
+                text.push_str(itoa::Buffer::new().format(octet));
+            }
+        }
+        // A String takes everything.
+        IpAddr::V6(address) => drop(write!(text, "{address}")),
     }
 }
 
 /// All of its parts are visible ASCII by now; a value that were not is said to be unknown (RFC 7239, 6).
-fn header_value(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]
