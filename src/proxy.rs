@@ -67,16 +67,17 @@ impl Gateway {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Context;
+    /// In a box: pingora moves it from future to future.
+    type CTX = Box<Context>;
 
-    fn new_ctx(&self) -> Context {
-        Context::new(self.state.load_full())
+    fn new_ctx(&self) -> Box<Context> {
+        Box::new(Context::new(self.state.load_full()))
     }
 
     /// No modules: pingora's own would look at every answer for compression that is never on.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
         let limits = &ctx.state.limits;
         let stopping = ctx.state.stopping.has_begun();
         session.set_keepalive((!stopping).then_some(limits.keepalive.as_secs()));
@@ -85,7 +86,7 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         cookie_crumbs::join(session.req_header_mut());
         let outcome = match admission::admit(session, ctx).await {
             Ok(Admitted::Preflight) => {
@@ -111,12 +112,12 @@ impl ProxyHttp for Gateway {
     async fn upstream_peer(
         &self,
         session: &mut Session,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         // A try that begins sends what was received so far again.
         (ctx.body_received, ctx.body_began) = (0, None);
         let tunnel = tunnel::is_asked_for(session.req_header().as_ref());
-        let peer = peer::next(ctx, tunnel, session.is_body_done()).map_err(failure::refused)?;
+        let peer = peer::next(ctx, tunnel, || session.is_body_done()).map_err(failure::refused)?;
         spans::begin_try(&session.req_header().method, ctx);
         Ok(peer)
     }
@@ -125,7 +126,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         upstream_request::rewrite(session, request, ctx)
     }
@@ -135,7 +136,7 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         endless::check(ctx)?;
         if let Some(replacement) = &ctx.replacement {
@@ -152,7 +153,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         ctx.upstream_status = Some(response.status);
         attempt::answered(ctx, response.status);
@@ -184,7 +185,7 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
         endless::check(ctx)?;
         if let Some(login) = &mut ctx.login {
@@ -197,7 +198,7 @@ impl ProxyHttp for Gateway {
         &self,
         _: &mut Session,
         _: &HttpPeer,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
         mut error: Box<Error>,
     ) -> Box<Error> {
         spans::try_failed(ctx, &error);
@@ -210,7 +211,7 @@ impl ProxyHttp for Gateway {
         _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
         client_reused: bool,
     ) -> Box<Error> {
         spans::try_failed(ctx, &error);
@@ -222,7 +223,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         error: &Error,
-        ctx: &mut Context,
+        ctx: &mut Self::CTX,
     ) -> FailToProxy {
         within(ctx.span.here(), pin!(login_answer::give_up(ctx))).await;
         let error_code = match failure::refusal(error, ctx, session.is_body_done()) {
@@ -243,7 +244,7 @@ impl ProxyHttp for Gateway {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Context) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
         if error.is_none() {
             attempt::ended(ctx);
         }
@@ -264,21 +265,21 @@ impl ProxyHttp for Gateway {
     }
 
     /// pingora's lines hold the request target, and with it codes and tokens; ours are written instead.
-    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Self::CTX, _: &Error) -> bool {
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _: &Session,
-        _: &Context,
+        _: &Self::CTX,
         _: &Error,
         _: ProxyWarnLogContext,
     ) -> bool {
         true
     }
 
-    fn request_summary(&self, _: &Session, ctx: &Context) -> String {
+    fn request_summary(&self, _: &Session, ctx: &Self::CTX) -> String {
         ctx.route_name()
     }
 }

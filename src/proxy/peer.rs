@@ -18,7 +18,7 @@ use crate::upstream::{Settings, Target, key};
 pub(super) fn next(
     ctx: &mut Context,
     tunnel: bool,
-    body_done: bool,
+    body_done: impl FnOnce() -> bool,
 ) -> Result<Box<HttpPeer>, Refusal> {
     let misrouted = || Refusal::new(Reason::UpstreamUnavailable, "the route has no upstream");
     let backend = ctx.upstream.clone().ok_or_else(misrouted)?;
@@ -32,7 +32,8 @@ pub(super) fn next(
     })?;
     ctx.attempts += 1;
     let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
-    let first_byte = if body_done { timeout } else { timeout.max(ctx.state.limits.body_idle) };
+    let body_idle = ctx.state.limits.body_idle;
+    let first_byte = if body_idle <= timeout || body_done() { timeout } else { body_idle };
     let (mut peer, connector) =
         backend.peer(&lease, tunnel.then_some(first_byte)).ok_or_else(misrouted)?;
     ctx.connector = connector;
