@@ -124,7 +124,9 @@ pub fn names_a_host(text: &str) -> bool {
 
 /// `name:port` taken apart; the colons of a bracketed IPv6 address are not the port's.
 pub fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rsplit_once(':') {
+    let colon = memchr::memrchr(b':', host.as_bytes());
+    let parts = colon.and_then(|colon| Some((host.get(..colon)?, host.get(colon + 1..)?)));
+    match parts {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
         _ => (host, None),
     }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue};
 
 use super::TokenSource;
 
@@ -63,13 +63,13 @@ impl TokenSource {
         match self {
             Self::Authorization => {
                 let value = one(headers.get_all(AUTHORIZATION).iter())?;
-                let text = value.map(|value| value.to_str().unwrap_or("Bearer -"));
+                let text = value.map(|value| text(value).unwrap_or("Bearer -"));
                 Ok(text.and_then(after_bearer).map(Cow::Borrowed))
             }
             Self::Header(name) => {
                 let value = one(headers.get_all(name).iter())?;
                 // What is no text is no token of ours; it is refused like any other bad one.
-                Ok(value.map(|value| Cow::Borrowed(value.to_str().unwrap_or("-").trim())))
+                Ok(value.map(|value| Cow::Borrowed(text(value).unwrap_or("-").trim())))
             }
             Self::Cookie(name) => {
                 let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -85,6 +85,11 @@ impl TokenSource {
             }
         }
     }
+}
+
+/// `to_str` looks at each byte by itself, and a token is long. That it is ASCII is seen when it is verified.
+fn text(value: &HeaderValue) -> Option<&str> {
+    str::from_utf8(value.as_bytes()).ok()
 }
 
 fn one<T>(mut values: impl Iterator<Item = T>) -> Result<Option<T>, Doubled> {
