@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER,
-    SET_COOKIE, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName,
+    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{Method, StatusCode};
 use pingora_error::Result;
@@ -17,6 +17,9 @@ use crate::actions::answer::Answer;
 use crate::policy::limits::{ACTION_BODY_SIZE, LINGER};
 use crate::policy::route::HeaderChanges;
 use crate::refusal::Refusal;
+
+/// Has no constant in `http`.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Whether the client has got the head of its answer. A 1xx is none; the bytes of a tunnel come after one.
 pub(super) fn has_begun(session: &Session) -> bool {
@@ -142,8 +145,11 @@ fn change_headers(response: &mut ResponseHeader, changes: &HeaderChanges) -> Res
     Ok(())
 }
 
-/// Takes from an upstream's answer what only the gateway may say, and names the request.
+/// Takes from an upstream's answer what only the gateway may say, and names the request. What it says of
+/// its connection is not the client's either (RFC 9110, 7.6.1): pingora adds what is to be said of that.
 pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
+    response.remove_header(&CONNECTION);
+    response.remove_header(&KEEP_ALIVE);
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str();
         name.starts_with("x-wx-") || name.starts_with("x-session-")

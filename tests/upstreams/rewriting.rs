@@ -90,6 +90,22 @@ response_headers = { set = { Cache-Control = "max-age=60" }, remove = ["Server",
     assert_eq!(other.header("server"), Some("old"));
 }
 
+/// RFC 9110, 7.6.1.
+#[tokio::test]
+async fn what_a_server_says_of_its_connection_is_not_the_clients() {
+    let server = Server::start("closing").await;
+    server.answers(|_| {
+        bytes(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nKeep-Alive: timeout=5\r\n\
+             Content-Length: 0\r\n\r\n",
+        )
+    });
+    let gateway = Gateway::before(&[server.url()], "").await;
+    let answer = gateway.get("/").await;
+    assert_eq!(answer.header("connection"), Some("keep-alive"));
+    assert_eq!(answer.header("keep-alive"), None);
+}
+
 #[tokio::test]
 async fn identity_is_what_the_token_says_whatever_a_route_changes() {
     let server = Server::start("identity").await;
