@@ -69,7 +69,7 @@ impl HeaderRules {
     pub fn feigns(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
         if !text.contains(['_', '.']) {
-            return text.starts_with("x-wx-") || self.identity.contains(text);
+            return text.starts_with("x-wx-") || self.is_identity(text);
         }
         let folded = folded(text);
         self.is_own(&folded) || HOP_BY_HOP.contains(&folded.as_str())
@@ -89,8 +89,11 @@ impl HeaderRules {
     /// Whether only the gateway may set a header of this folded name.
     fn is_own(&self, name: &str) -> bool {
         let likely = name.starts_with("x-") || name.starts_with(['f', 't']);
-        (likely && (OWN.contains(&name) || has_own_prefix(name)))
-            || self.identity.iter().any(|own| own == name)
+        (likely && (OWN.contains(&name) || has_own_prefix(name))) || self.is_identity(name)
+    }
+
+    fn is_identity(&self, folded: &str) -> bool {
+        self.identity.iter().any(|own| own == folded)
     }
 }
 
