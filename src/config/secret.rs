@@ -83,7 +83,7 @@ impl<'r> SecretKey<'r> {
 }
 
 /// Reads the secret in the file that the item names.
-fn from_file<T>(
+pub(super) fn from_file<T>(
     item: &Item<'_>,
     parse: impl FnOnce(&Path, &str) -> Result<T, Complaint>,
 ) -> Option<T> {

@@ -7,9 +7,11 @@ use http::{HeaderName, HeaderValue, Uri};
 use super::header_value;
 use super::identity::HEADER;
 use super::problem::Complaint;
+use super::reader::Place;
+use super::secret::from_file;
 use super::section::Section;
 use super::url::Origin;
-use super::value::{Form, quoted};
+use super::value::{Form, Item, quoted};
 use crate::telemetry::traces::{Ratio, Settings};
 
 const ENDPOINT: Form = Form {
@@ -59,16 +61,33 @@ fn endpoint(text: &str) -> Result<Uri, Complaint> {
     }
 }
 
+/// Their values, or the files of their values: what collectors ask for is a secret as a rule.
 fn headers(traces: &mut Section<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    let value = |text: &str| header_value::parse(text).map_err(Complaint::hide_value);
+    let given = named(traces, "headers", |item| item.parsed(&header_value::VALUE, value));
+    let in_file = named(traces, "headers_file", |item| from_file(item, |_, text| value(text)));
+    for (name, place, _) in &in_file {
+        if given.iter().any(|(other, ..)| other == name) {
+            let twice = Complaint::new("stands in `headers` too").help("keep one of them");
+            traces.reader().problem(*place, twice.about(&quoted(name.as_str())));
+        }
+    }
+    given.into_iter().chain(in_file).filter_map(|(name, _, value)| Some((name, value?))).collect()
+}
+
+/// The headers of this table, each with its place, and its value unless that has problems.
+fn named<'r>(
+    traces: &mut Section<'r>,
+    table: &str,
+    read: impl Fn(&Item<'r>) -> Option<HeaderValue>,
+) -> Vec<(HeaderName, Place, Option<HeaderValue>)> {
     let mut headers = Vec::new();
-    for (name, place, item) in traces.entries("headers") {
+    for (name, place, item) in traces.entries(table) {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
             traces.reader().problem(place, HEADER.missed().about(&quoted(name)));
         });
-        let value = item.parsed(&header_value::VALUE, |text| {
-            header_value::parse(text).map_err(Complaint::hide_value)
-        });
-        headers.extend(name.ok().zip(value));
+        let value = read(&item);
+        headers.extend(name.ok().map(|name| (name, place, value)));
     }
     headers
 }

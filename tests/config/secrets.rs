@@ -192,3 +192,30 @@ proptest::proptest! {
         prop_assert!(!shown.contains(&marker) && !shown.contains(KEY), "{}", shown);
     }
 }
+
+#[test]
+fn headers_for_the_collector_may_stand_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    write(Path::new(&path("good")), "Bearer hunter2\n", 0o600);
+    write(Path::new(&path("bad")), "Bearer hunter2\nX-Other: 1\n", 0o600);
+    let traces = |rest: &str| file(&format!("[traces]\nendpoint = \"http://a:4318\"\n{rest}"));
+    let good = traces(&format!("headers_file = {{ Authorization = \"{}\" }}", path("good")));
+    let read = settings(&good);
+    let headers = read.traces.unwrap().headers;
+    assert_eq!(headers.len(), 1);
+    let (name, value) = &headers[0];
+    assert_eq!((name.as_str(), value.as_bytes()), ("authorization", &b"Bearer hunter2"[..]));
+    assert!(value.is_sensitive());
+    assert_eq!(read.files, [Path::new(&path("good"))]);
+    let both = good.replace("headers_file", "headers = { authorization = \"x\" }\nheaders_file");
+    assert_eq!(
+        problems(&both),
+        ["4:18: \"authorization\" stands in `headers` too; keep one of them"]
+    );
+    for name in ["bad", "none"] {
+        let found = problems(&good.replace(&path("good"), &path(name)));
+        let [found] = found.as_slice() else { panic!("{found:#?}") };
+        assert!(found.starts_with("3:34: ") && !found.contains("hunter2"), "{found}");
+    }
+}

@@ -248,6 +248,11 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ),
     ("traces.headers", "headers that the collector asks for, as an `Authorization`"),
     ("traces.headers.*", "their values, which are never shown"),
+    (
+        "traces.headers_file",
+        "headers that the collector asks for whose values stand in files, as every *_file",
+    ),
+    ("traces.headers_file.*", "the file of the value, which is read whole"),
     ("traces.service_name", "what the gateway is called in traces"),
 ];
 
