@@ -13,6 +13,7 @@ const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 mod failing;
+mod parents;
 mod secrecy;
 
 #[tokio::test]
