@@ -4,6 +4,7 @@
 //! them so. A request goes one way through them: listen → proxy → policy (guard, path, route) →
 //! session (who) → actions or identity → upstream.
 
+pub mod certificate;
 pub mod clock;
 pub mod lifecycle;
 pub mod rate;

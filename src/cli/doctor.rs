@@ -1,6 +1,7 @@
 //! `wxgate doctor`: the configuration against the world.
 
 mod addresses;
+mod certificates;
 mod finding;
 mod redis;
 mod secrets;
@@ -27,11 +28,12 @@ Examples:
 
 It asks Redis for its version, its eviction policy and its time, tries each command that the gateway \
 needs in a form that writes nothing, and looks at its certificate; it asks WeChat for an access_token, by \
-stable_token without force, which gives the one that is in use and invalidates none; and it connects to \
-the servers of upstreams, at this machine's other addresses too. It changes nothing.
+stable_token without force, which gives the one that is in use and invalidates none; it connects to the \
+servers of upstreams, at this machine's other addresses too; and it looks at the certificates of listeners \
+and of servers. It changes nothing.
 It exits with 65 where there is an error.";
 
-/// Hold the configuration against the world: Redis, WeChat, upstreams, secrets.
+/// Hold the configuration against the world: Redis, WeChat, upstreams, certificates, secrets.
 ///
 /// Each finding says what is wrong and what to do. Run it where the gateway runs: what it can reach, and
 /// from which address, is what matters.
@@ -84,5 +86,6 @@ async fn examine(settings: &Settings) -> Vec<Finding> {
         wechat::examine(settings),
         upstreams::examine(settings)
     );
-    [secrets::examine(settings), redis, wechat, upstreams].concat()
+    let listeners = certificates::of_listeners(settings);
+    [secrets::examine(settings), listeners, redis, wechat, upstreams].concat()
 }

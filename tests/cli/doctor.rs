@@ -1,5 +1,7 @@
 //! `wxgate doctor`: each finding with its fault made real.
 
+mod certificates;
+
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

@@ -9,6 +9,9 @@
     reason = "helpers of tests stand outside of them"
 )]
 
+#[path = "../support/certificates.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+mod certificates;
 mod check;
 mod dev;
 mod doctor;

@@ -25,8 +25,14 @@ impl Authority {
     }
 
     pub(crate) fn sign(&self, name: &str) -> Pair {
+        self.sign_but(name, |_| {})
+    }
+
+    /// One that is otherwise as this says.
+    pub(crate) fn sign_but(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
         Pair { certificate: params.signed_by(&key, &self.0).unwrap(), key }
     }
 
@@ -87,6 +93,12 @@ impl Pair {
 
     fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::try_from(self.key.serialize_der()).unwrap()
+    }
+
+    /// A server that shows it.
+    pub(crate) fn server(&self) -> rustls::ServerConfig {
+        let builder = rustls::ServerConfig::builder().with_no_client_auth();
+        builder.with_single_cert(self.chain(), self.key()).unwrap()
     }
 
     pub(crate) fn certificate_pem(&self) -> String {

@@ -8,10 +8,10 @@ use futures_util::future::join_all;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 
-use super::addresses;
 use super::finding::Finding;
+use super::{addresses, certificates};
 use crate::config::Settings;
-use crate::upstream::{self, Server};
+use crate::upstream::{self, Protocol, Server};
 
 /// Nothing on this machine takes longer to answer.
 const AT_HOME: Duration = Duration::from_secs(1);
@@ -21,7 +21,9 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Finding> {
     let servers = settings.upstreams.iter().flat_map(|upstream| {
         upstream.servers.iter().map(|server| look_at(upstream, server, &addresses))
     });
-    join_all(servers).await.concat()
+    let mut findings = join_all(servers).await.concat();
+    findings.extend(settings.upstreams.iter().flat_map(certificates::of_client));
+    findings
 }
 
 async fn look_at(
@@ -45,6 +47,9 @@ async fn look_at(
         }
     };
     let reached = reached.unwrap_or_default();
+    if matches!(server, Server::Tcp { protocol: Protocol::Https, .. }) {
+        findings.extend(certificates::of_server(upstream, server, &reached).await);
+    }
     if let Some(home) = reached.iter().find(|address| address.ip().is_loopback()) {
         let others = addresses.iter().map(|ip| SocketAddr::new(*ip, home.port()));
         let open = join_all(others.map(async |address| {
