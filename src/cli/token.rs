@@ -12,6 +12,7 @@ use super::output::{self, Output};
 use super::time;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::identity::assertion;
 use crate::session::token::inspect::{Parts, Signature};
 use crate::session::token::{Tokens, install_crypto_provider};
 
@@ -62,6 +63,8 @@ struct Inspect {
 /// What is known of the token.
 struct Inspected {
     parts: Parts,
+    /// Whether it is for an upstream, and no token of a session.
+    is_assertion: bool,
     signature: Option<Signature>,
     /// The name of its app in the configuration.
     app: Option<String>,
@@ -75,8 +78,14 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let token = token(wanted)?;
     let no_token = || Failure::new(Exit::Data, "this is no token: a signed JWT has three parts");
     let parts = Parts::read(&token).ok_or_else(no_token)?;
+    let is_assertion = parts.header.get("typ").is_some_and(|typ| typ == assertion::TYPE);
+    let signature = |settings: &Settings| match is_assertion {
+        true => signature_of_assertion(&token, &parts, settings),
+        false => signature(&token, settings),
+    };
     let inspected = Inspected {
-        signature: settings.as_ref().map(|settings| signature(&token, settings)),
+        signature: settings.as_ref().map(signature),
+        is_assertion,
         app: settings.as_ref().and_then(|settings| app(&parts, settings)),
         now: Clock::system().now(),
         parts,
@@ -104,8 +113,20 @@ fn signature(token: &str, settings: &Settings) -> Signature {
     Tokens::new(settings.session.signing_keys.clone()).signature_of(token)
 }
 
+fn signature_of_assertion(token: &str, parts: &Parts, settings: &Settings) -> Signature {
+    let keys = settings.identity.assertion.as_ref().map(|assertion| assertion.keys.as_slice());
+    let mut keys = keys.unwrap_or_default().iter();
+    let named = keys.find(|key| parts.header.get("kid").is_some_and(|kid| kid == key.id()));
+    match named.map(|key| key.has_signed(token)) {
+        None => Signature::UnknownKey,
+        Some(true) => Signature::Good,
+        Some(false) => Signature::Wrong,
+    }
+}
+
 fn app(parts: &Parts, settings: &Settings) -> Option<String> {
-    let appid = parts.claims.get("aud")?.as_str()?;
+    let claims = &parts.claims;
+    let appid = claims.get("appid").or_else(|| claims.get("aud"))?.as_str()?;
     let app = settings.apps.iter().find(|app| app.appid.as_str() == appid);
     app.map(|app| app.name.clone())
 }
@@ -143,9 +164,20 @@ impl Inspected {
         };
         let claim = |name| text(self.parts.claims.get(name));
         let header = |name| text(self.parts.header.get(name));
+        let appid = if self.is_assertion { claim("appid") } else { claim("aud") };
         let app = match &self.app {
-            Some(name) => format!("{} ([apps.{name}])", claim("aud")),
-            None => claim("aud"),
+            Some(name) => format!("{appid} ([apps.{name}])"),
+            None => appid,
+        };
+        let (what, value, last) = match self.is_assertion {
+            true => {
+                ("for", claim("aud"), "It is an assertion, for an upstream: no token of a client.")
+            }
+            false => (
+                "session",
+                claim("sid"),
+                "Whether its session still lives only a gateway knows: this is offline.",
+            ),
         };
         let at =
             |name| self.seconds(name).map_or_else(|| claim(name), |it| time::told(it, self.now));
@@ -158,7 +190,7 @@ impl Inspected {
         let rows = [
             ("user", claim("sub")),
             ("app", app),
-            ("session", claim("sid")),
+            (what, value),
             ("token", claim("jti")),
             ("made", at("iat")),
             ("good until", end),
@@ -167,8 +199,7 @@ impl Inspected {
         ];
         let rows =
             rows.map(|(name, value)| format!("{} {value}\n", output.faint(format!("{name:11}"))));
-        let offline = "Whether its session still lives only a gateway knows: this is offline.";
-        rows.concat() + &output.faint(offline) + "\n"
+        rows.concat() + &output.faint(last) + "\n"
     }
 }
 

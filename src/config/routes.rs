@@ -10,6 +10,7 @@ use super::problem::Complaint;
 use super::reader::{Place, Reader};
 use super::section::{Named, Section};
 use super::value::Form;
+use crate::identity::assertion::Audience;
 use crate::identity::{self, HeaderRules};
 use crate::policy::route::{Action, Auth, Conflict, Route, Table};
 use crate::upstream;
@@ -45,21 +46,35 @@ pub(super) fn read(
         Ok(table) => warn_of_unreachable(reader, &table, &places),
         Err(conflicts) => report_conflicts(reader, &routes, &places, &conflicts),
     }
-    if identity.assertion.is_none() {
-        report_keys_of_nothing(reader, &routes, &places);
-    }
+    check_assertions(reader, &routes, &places, identity);
     warn_of_unused(reader, &routes, upstreams);
     warn_without_login(reader, &routes, apps);
     routes
 }
 
-fn report_keys_of_nothing(reader: &Reader<'_>, routes: &[Route], places: &[Place]) {
+/// What routes need of `[identity.assertion]`.
+fn check_assertions(
+    reader: &Reader<'_>,
+    routes: &[Route],
+    places: &[Place],
+    identity: &identity::Settings,
+) {
     for (route, place) in routes.iter().zip(places) {
-        if route.action == Action::Jwks {
-            let nothing = Complaint::new(
-                "action \"jwks\" publishes the keys of assertions, of which there are none",
-            );
-            reader.problem(*place, nothing.help("write [identity.assertion]"));
+        match (route.action, &identity.assertion) {
+            (Action::Jwks, None) => {
+                let nothing = Complaint::new(
+                    "action \"jwks\" publishes the keys of assertions, of which there are none",
+                );
+                reader.problem(*place, nothing.help("write [identity.assertion]"));
+            }
+            (Action::Authorize, Some(assertion)) if assertion.audience == Audience::Upstream => {
+                let without = Complaint::new(
+                    "answers of action \"authorize\" have no assertion: there is no upstream whose \
+                     name it could be for",
+                );
+                reader.warning(*place, without.help("write `audience` in [identity.assertion]"));
+            }
+            _ => {}
         }
     }
 }

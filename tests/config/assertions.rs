@@ -5,7 +5,7 @@ use std::time::Duration;
 use wxgate::config;
 use wxgate::identity::assertion::Audience;
 
-use super::{KEY, file, problems, settings};
+use super::{KEY, file, lines, problems, settings};
 
 /// Two keys, made for these tests and for nothing else.
 pub(super) const ED25519: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -39,7 +39,7 @@ fn refused(text: &str) -> Vec<String> {
     };
     match config::parse("gateway.toml", text, std::path::Path::new(""), &variable) {
         Ok(_) => Vec::new(),
-        Err(problems) => super::lines(&problems),
+        Err(problems) => lines(&problems),
     }
 }
 
@@ -142,6 +142,19 @@ fn the_header_is_an_identity_header_like_the_others() {
         "[upstreams.old]\nservers = [\"http://127.0.0.1:1\"]\npass_headers = [\"X_Jwt\"]";
     let found = problems(&(with("header = \"X-Jwt\"", "") + upstream));
     assert!(found.len() == 1 && found[0].contains("identity header"), "{found:?}");
+}
+
+#[test]
+fn other_gateways_get_assertions_where_it_is_said_whom_they_are_for() {
+    let route = "[[routes]]\npath = \"/authorize\"\naction = \"authorize\"\n";
+    let warnings = |assertion: &str| settings(&(with(assertion, "") + route)).warnings;
+    let warned = lines(&warnings(""));
+    assert!(
+        warned.len() == 1 && warned[0].ends_with("write `audience` in [identity.assertion]"),
+        "{warned:?}"
+    );
+    assert_eq!(lines(&warnings("audience = \"shops\"")), [] as [&str; 0]);
+    assert_eq!(lines(&settings(&(file("") + route)).warnings), [] as [&str; 0]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod examples;
 mod key_set;
+mod other_gateways;
 mod rotation;
 mod strangers;
 

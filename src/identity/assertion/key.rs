@@ -7,7 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair, UnparsedPublicKey, VerificationAlgorithm,
+};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
@@ -109,6 +112,18 @@ impl AssertionKey {
                 "kid": id, "use": "sig", "alg": algorithm,
             }),
         }
+    }
+
+    /// Whether it has signed this token, whatever that says.
+    pub fn has_signed(&self, token: &str) -> bool {
+        let Some((signed, signature)) = token.rsplit_once('.') else { return false };
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
+        let algorithm: &dyn VerificationAlgorithm = match self.0.pair {
+            Pair::Ed25519(_) => &ED25519,
+            Pair::P256(_) => &ECDSA_P256_SHA256_FIXED,
+        };
+        let public = UnparsedPublicKey::new(algorithm, self.0.pair.public_key());
+        public.verify(signed.as_bytes(), &signature).is_ok()
     }
 
     /// Signs claims (RFC 7515, 7.1). None where the system has no random numbers, which ES256 needs.

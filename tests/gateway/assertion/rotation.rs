@@ -134,7 +134,7 @@ async fn a_rotation_under_load_fails_no_assertion() {
     };
     tokio::join!(load.run(), rotate);
     assert_eq!(*load.failures.lock().unwrap(), [] as [&str; 0]);
-    let assertions = load.assertions.lock().unwrap();
+    let assertions = load.assertions.lock().unwrap().clone();
     let algorithm = |assertion: &String| jwt::Jwt::read(assertion).header["alg"].clone();
     assert_eq!(algorithm(&assertions[0]), "EdDSA");
     assert_eq!(algorithm(&assertions[assertions.len() - 1]), "ES256");
