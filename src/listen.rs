@@ -12,6 +12,7 @@ mod per_address;
 mod proxy_protocol;
 mod silence;
 mod sockets;
+mod stall;
 mod tls;
 mod watched;
 

@@ -226,6 +226,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
         within(ctx.span.here(), pin!(login_answer::give_up(ctx))).await;
+        failure::leave_behind(error, session);
         let error_code = match failure::refusal(error, ctx, session.is_body_done()) {
             Some(refusal) if !respond::has_begun(session) => {
                 let status = refusal.status();

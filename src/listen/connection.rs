@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::chunks::Chunks;
+use super::stall::Stall;
 use super::watched::Watched;
 use crate::lifecycle::closer::Closer;
 
@@ -31,6 +32,7 @@ pub(super) struct Connection {
     socket: Option<Arc<SocketDigest>>,
     tls: Option<Arc<SslDigest>>,
     closer: Closer,
+    stall: Stall,
 }
 
 #[derive(Debug)]
@@ -55,10 +57,15 @@ pub(super) fn peer_of(stream: &Stream) -> Option<SocketAddr> {
 
 impl Connection {
     /// A connection without TLS. `client` is the address that a proxy in front has named.
-    pub(super) fn plain(stream: Stream, client: Option<SocketAddr>, closer: Closer) -> Self {
+    pub(super) fn plain(
+        stream: Stream,
+        client: Option<SocketAddr>,
+        closer: Closer,
+        stall: Stall,
+    ) -> Self {
         let (id, socket) = (stream.id(), socket(&stream, client));
         let carrier = Carrier::Plain(stream);
-        Self { carrier, id, socket, tls: None, closer }
+        Self { carrier, id, socket, tls: None, closer, stall }
     }
 
     /// A connection whose TLS handshake is done.
@@ -66,6 +73,7 @@ impl Connection {
         stream: Box<TlsStream<Stream>>,
         client: Option<SocketAddr>,
         closer: Closer,
+        stall: Stall,
     ) -> Self {
         let (inner, session) = stream.get_ref();
         let (id, socket) = (inner.id(), socket(inner, client));
@@ -74,7 +82,7 @@ impl Connection {
         let (cipher, version) = (cipher.unwrap_or_default(), version.unwrap_or_default());
         let tls = SslDigest::new(cipher, version, None, None, Vec::new());
         let (carrier, tls) = (Carrier::Tls(stream), Some(Arc::new(tls)));
-        Self { carrier, id, socket, tls, closer }
+        Self { carrier, id, socket, tls, closer, stall }
     }
 
     fn carrier(&mut self) -> Pin<&mut dyn IoBytes> {
@@ -90,6 +98,12 @@ impl Connection {
             Poll::Pending if self.closer.poll_closed(cx) => Poll::Ready(Err(closed())),
             poll => poll,
         }
+    }
+
+    /// What came of a write, unless the connection has been closed meanwhile, or the client takes nothing.
+    fn wrote<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let poll = self.unless_closed(cx, poll);
+        self.stall.bound(cx, poll)
     }
 
     fn check_open(&self) -> io::Result<()> {
@@ -136,7 +150,7 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         this.check_open()?;
         let poll = this.carrier().poll_write(cx, bytes);
-        this.unless_closed(cx, poll)
+        this.wrote(cx, poll)
     }
 
     fn poll_write_vectored(
@@ -147,7 +161,7 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         this.check_open()?;
         let poll = this.carrier().poll_write_vectored(cx, slices);
-        this.unless_closed(cx, poll)
+        this.wrote(cx, poll)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -161,13 +175,13 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         this.check_open()?;
         let poll = this.carrier().poll_flush(cx);
-        this.unless_closed(cx, poll)
+        this.wrote(cx, poll)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let poll = this.carrier().poll_shutdown(cx);
-        this.unless_closed(cx, poll)
+        this.wrote(cx, poll)
     }
 }
 
@@ -235,8 +249,9 @@ mod tests {
     async fn a_closed_connection_is_neither_read_nor_written() {
         let (mut client, server) = tokio::io::duplex(1 << 10);
         client.write_all(b"x").await.unwrap();
+        let stall = Stall::new(Arc::default());
         let mut stream: Stream =
-            Box::new(Connection::plain(Box::new(server), None, Closer::default()));
+            Box::new(Connection::plain(Box::new(server), None, Closer::default(), stall));
         closer_of(Some(&stream)).unwrap().close();
         assert!(stream.read_u8().await.is_err());
         assert!(stream.write_all(b"x").await.is_err());

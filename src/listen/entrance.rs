@@ -14,6 +14,7 @@ use super::connection::{Connection, peer_of};
 use super::per_address::{Held, PerAddress};
 use super::proxy_protocol;
 use super::sockets::Shared;
+use super::stall::Stall;
 use super::tls::Served;
 use crate::lifecycle::closer::Closer;
 use crate::telemetry::seldom::Seldom;
@@ -39,7 +40,7 @@ impl Entrance {
     pub(super) async fn pass(&self, mut stream: Stream, closer: &Closer) -> Option<Entered> {
         if !self.proxy_protocol && self.tls.is_none() {
             let _held = self.hold(peer_of(&stream))?;
-            let connection = Connection::plain(stream, None, closer.clone());
+            let connection = Connection::plain(stream, None, closer.clone(), self.stall());
             return Some(Entered { connection, _held });
         }
         // Not part of what is held for as long as the connection lives.
@@ -50,16 +51,20 @@ impl Entrance {
             };
             let _held = self.hold(client.or_else(|| peer_of(&stream)))?;
             let connection = match &self.tls {
-                None => Connection::plain(stream, client, closer.clone()),
+                None => Connection::plain(stream, client, closer.clone(), self.stall()),
                 Some(tls) => {
                     let stream = shake_hands(tls, stream).await?;
-                    Connection::tls(Box::new(stream), client, closer.clone())
+                    Connection::tls(Box::new(stream), client, closer.clone(), self.stall())
                 }
             };
             Some(Entered { connection, _held })
         });
         let time = self.shared.limits.load().header_timeout;
         timeout(time, passing).await.ok().flatten()
+    }
+
+    fn stall(&self) -> Stall {
+        Stall::new(self.shared.limits.clone())
     }
 
     /// The client that the peer's PROXY header names; nothing at all where it is not to be believed.

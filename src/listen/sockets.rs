@@ -17,6 +17,7 @@ use pingora_core::protocols::TcpKeepalive;
 use pingora_core::server::Fds;
 use pingora_core::services::Service as _;
 use pingora_core::services::listening::Service;
+use socket2::SockRef;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -44,6 +45,9 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive {
 };
 /// One packet.
 const WRITE_BUFFER: usize = 1460;
+/// What the kernel holds of an answer that was not sent yet, which it makes megabytes of for a client that
+/// reads slowly. It is also how finely a slow client's progress is seen.
+const UNSENT: u32 = 64 << 10;
 /// A unix socket is for the user and the group that the gateway runs as.
 const SOCKET_MODE: u32 = 0o660;
 
@@ -178,6 +182,9 @@ fn bind(address: &Address) -> Result<Bound, NotListening> {
     match address {
         Address::Tcp(address) => {
             let socket = TcpListener::bind(address).map_err(not_bound)?;
+            // Connections have it from their listener. Without it more memory may be held, and that is all.
+            #[cfg(target_os = "linux")]
+            let _ = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
             socket.set_nonblocking(true).map_err(not_bound)?;
             let bound = socket.local_addr().map_err(not_bound)?;
             fds.add(bound.to_string(), socket.into_raw_fd());

@@ -3,9 +3,11 @@
 use std::io::ErrorKind;
 
 use pingora_error::{Error, ErrorSource, ErrorType};
+use pingora_proxy::Session;
 
 use super::Context;
 use super::upstream_connection::Malformed;
+use crate::listen::closer_of;
 use crate::refusal::{Reason, Refusal};
 
 const REFUSED: &str = "refused by the gateway";
@@ -38,6 +40,17 @@ pub(super) fn refusal(error: &Error, ctx: &Context, body_done: bool) -> Option<R
         ErrorSource::Downstream => of_downstream(error),
         _ if !body_done && is_late(error) => Some(Reason::RequestTimeout.into()),
         _ => Some(of_upstream(error, ctx)),
+    }
+}
+
+/// Closes the connection of a client that takes nothing at once: to end it in order is to wait for the
+/// client to take what is left.
+pub(super) fn leave_behind(error: &Error, session: &Session) {
+    let took_nothing = *error.esource() == ErrorSource::Downstream
+        && (*error.etype() == ErrorType::WriteTimedout
+            || io_kind(error) == Some(ErrorKind::TimedOut));
+    if took_nothing && let Some(closer) = closer_of(session.as_downstream().stream()) {
+        closer.close();
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod caps;
 mod proxy_protocol;
+mod readers;
 mod reloading;
 mod several;
 mod tls;
