@@ -1,5 +1,6 @@
 //! The data listeners: sockets, the way in, and the door that holds a connection between its requests.
 
+mod chunked_body;
 mod chunks;
 mod connection;
 mod door;
@@ -25,6 +26,7 @@ use ipnet::IpNet;
 
 use crate::identity::trace_context::Traces;
 
+pub use chunked_body::{BodyEnd, end_of_body};
 pub(crate) use chunks::Chunks;
 pub use connection::closer_of;
 pub(crate) use head::check_field;

@@ -3,10 +3,7 @@
 //! pingora takes a chunk without a size for the last one, and any byte in an extension: LF too, where
 //! other servers end the line (CVE-2025-22871, and the request smuggling of TERM.EXT and EXT.TERM).
 
-use std::task::Context;
-
 use super::head::is_token;
-use super::watched::{Verdict, Watch};
 
 /// More digits would be over 2^64.
 const SIZE_DIGITS: usize = 16;
@@ -158,12 +155,6 @@ fn after_size(digits: usize, size: u64, byte: u8) -> Result<Expects, &'static st
 /// Whether a byte may stand in a line: no control but a tab.
 fn is_text(byte: u8) -> bool {
     (byte >= b' ' && byte != 0x7f) || byte == b'\t'
-}
-
-impl Watch for Chunks {
-    fn read(&mut self, _: &mut Context<'_>, read: &[u8]) -> Verdict {
-        Self::read(self, read).map_or_else(Verdict::Refuse, |_| Verdict::Pass)
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use pingora_core::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use super::chunks::Chunks;
+use super::chunked_body::ChunkedBody;
 use super::stall::Stall;
 use super::watched::Watched;
 use crate::lifecycle::closer::Closer;
@@ -44,7 +44,7 @@ enum Carrier {
 /// What closes the connection of a request; none where requests share it.
 pub fn closer_of(stream: Option<&Stream>) -> Option<Closer> {
     let mut connection: &dyn Any = stream?.as_ref().as_any();
-    if let Some(watched) = connection.downcast_ref::<Watched<Chunks>>() {
+    if let Some(watched) = connection.downcast_ref::<Watched<ChunkedBody>>() {
         connection = watched.stream().as_ref().as_any();
     }
     Some(connection.downcast_ref::<Connection>()?.closer.clone())

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::chunks::Chunks;
+use super::chunked_body::ChunkedBody;
 use super::connection::peer_of;
 use super::entrance::{Entered, Entrance};
 use super::head::{self, Beginning};
@@ -136,7 +136,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         };
         let chunked = chunks.is_some();
         if let Some(chunks) = chunks {
-            stream = Box::new(Watched::new(stream, chunks));
+            stream = Box::new(Watched::new(stream, ChunkedBody::new(chunks)));
         }
         let mut session = ServerSession::new_http1(stream);
         if let Some(settings) = settings {
@@ -147,7 +147,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let reused = self.hall.handler.process_new_http(session, shutdown).await?;
         let (mut stream, settings) = reused.consume();
         if chunked {
-            stream = Watched::<Chunks>::unwatched(stream)?;
+            stream = Watched::<ChunkedBody>::unwatched(stream)?;
         }
         Some(Connection { stream, settings, http2: false })
     }

@@ -1,19 +1,23 @@
 //! The body of a request to an action, read within its bounds.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, EXPECT};
-use pingora_error::ErrorType;
+use pingora_error::{ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::Context;
+use crate::listen::{BodyEnd, end_of_body};
 use crate::policy::limits::ACTION_BODY_SIZE;
 use crate::policy::route::Action;
 use crate::refusal::{Reason, Refusal};
 
 /// pingora sends a request whose body was read only where it has the end of that body in its retry
-/// buffer, which has this size (`proofs` of the body's replacement: else the upstream waits for ever).
+/// buffer, which has this size, or has still to read it (`proofs` of the body's replacement: else the upstream waits for ever).
 const RETRY_BUFFER: u64 = 64 << 10;
 
 /// Bytes a second of a client that is not stalling.
@@ -54,17 +58,19 @@ async fn read_within(
     declared: Option<u64>,
     forwarded: bool,
 ) -> Result<Bytes, Refusal> {
-    let limit = match declared {
-        None if forwarded => limit.min(RETRY_BUFFER),
+    let end = end_of_body(session.as_downstream().stream()).filter(|_| forwarded);
+    let limit = match (declared, &end) {
+        // Without a length, and with no end that can be left: a small one is kept by pingora.
+        (None, None) if forwarded => limit.min(RETRY_BUFFER),
         _ => limit,
     };
     let mut body = BytesMut::new();
     loop {
         let left = declared.map_or(0, |length| length.saturating_sub(body.len() as u64));
-        if forwarded && left <= RETRY_BUFFER {
+        if forwarded && end.is_none() && left <= RETRY_BUFFER {
             session.enable_retry_buffering();
         }
-        match session.read_request_body().await {
+        match read_part(session, end.as_ref()).await {
             Ok(Some(chunk)) if (body.len() + chunk.len()) as u64 > limit => {
                 return Err(Reason::BodyTooLarge.into());
             }
@@ -79,4 +85,15 @@ async fn read_within(
             }
         }
     }
+}
+
+/// Reads a part of the body; none once all of its data has come. Its end is left to pingora where it can
+/// be: that is when the other body is sent.
+async fn read_part(session: &mut Session, end: Option<&BodyEnd>) -> Result<Option<Bytes>> {
+    let mut reading = pin!(session.read_request_body());
+    poll_fn(|cx| match reading.as_mut().poll(cx) {
+        Poll::Pending if end.is_some_and(BodyEnd::is_next) => Poll::Ready(Ok(None)),
+        read => read,
+    })
+    .await
 }

@@ -75,10 +75,13 @@ fn is_unheard(error: &Error, session: &Session, ctx: &Context, reused: bool) -> 
 }
 
 fn is_idempotent(session: &Session, ctx: &Context) -> bool {
-    // What an action makes of a GET goes on as a POST.
     let method_is = session.req_header().method.is_idempotent();
-    let is_replaced =
-        ctx.replacement.as_ref().is_some_and(|replacement| replacement.taken.is_some());
+    // What an action makes of a GET goes on as a POST; and the end of a body, with which another one goes
+    // on, comes once.
+    let is_replaced = ctx
+        .replacement
+        .as_ref()
+        .is_some_and(|replacement| replacement.taken.is_some() || !replacement.body.is_empty());
     method_is && !is_replaced && !session.as_ref().retry_buffer_truncated()
 }
 
