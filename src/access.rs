@@ -141,7 +141,7 @@ impl Access<'_> {
             return Err(Refusal::new(Reason::TokenInvalid, note));
         }
         known.token = Some(Authentication::Authenticated);
-        known.tokens_at.push(source.clone());
+        known.tokens_at = vec![source.clone()];
         known.caller = Some(caller);
         Ok(())
     }

@@ -14,9 +14,9 @@ use crate::refusal::{Reason, Refusal};
 /// Attaches a request to its session, where its answer says that it has no end. A connection that it has
 /// for itself is closed as soon as the session has ended; a stream of HTTP/2 with the next data on it.
 pub(super) fn attach(session: &Session, response: &ResponseHeader, ctx: &mut Context) {
-    let Some(live) = ctx.live.clone().filter(|_| is_endless(response)) else { return };
+    let Some(live) = ctx.live.as_ref().filter(|_| is_endless(response)) else { return };
     let closer = closer_of(session.as_downstream().stream()).unwrap_or_default();
-    ctx.attached = Some(ctx.state.sessions.attach(live.live, closer));
+    ctx.attached = Some(ctx.state.sessions.attach(live.live.clone(), closer));
 }
 
 /// Fails once the session has ended.
@@ -32,8 +32,9 @@ fn is_endless(response: &ResponseHeader) -> bool {
         return true;
     }
     let kind = response.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.unwrap_or_default().trim_start().to_ascii_lowercase();
-    kind.starts_with("text/event-stream") || kind.starts_with("application/grpc")
+    let kind = kind.unwrap_or_default().trim_start();
+    let is = |name: &str| kind.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name));
+    is("text/event-stream") || is("application/grpc")
 }
 
 #[cfg(test)]
