@@ -21,7 +21,7 @@ use crate::policy::guard::METHODS;
 use crate::policy::limits::Limits;
 use crate::refusal::{Reason, Refusal};
 
-pub(crate) use self::judge::check_field;
+pub(crate) use self::judge::has_control;
 pub(super) use self::judge::is_token;
 pub use self::judge::{Judged, check_whole, judge};
 

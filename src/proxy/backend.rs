@@ -53,10 +53,11 @@ impl Backend {
     }
 
     /// The peer for a request to this target, and what connects to it by HTTP/1.1. A tunnel is made by
-    /// that, whatever else is spoken; its handshake is answered in this time.
+    /// that, whatever else is spoken; its handshake is answered in the second time.
     pub(super) fn peer(
         &self,
         target: &Arc<Target>,
+        connect_timeout: Duration,
         tunnel: Option<Duration>,
     ) -> Option<(Box<HttpPeer>, Option<Arc<Connector>>)> {
         let mut peer = Box::new(self.template.clone());
@@ -74,11 +75,14 @@ impl Backend {
                 peer.options.alpn = ALPN::H2H1;
             }
             Protocol::Http | Protocol::Https => {
-                let connector = self.connections.connector(target, tunnel);
+                // pingora would set a timer for a connection that is kept, too.
+                let connector = self.connections.connector(target, connect_timeout, tunnel);
                 peer.options.custom_l4 = Some(connector.clone());
                 return Some((peer, Some(connector)));
             }
         }
+        peer.options.connection_timeout = Some(connect_timeout);
+        peer.options.total_connection_timeout = Some(connect_timeout);
         Some((peer, None))
     }
 

@@ -34,11 +34,10 @@ pub(super) fn next(
     let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
     let body_idle = ctx.state.limits.body_idle;
     let first_byte = if body_idle <= timeout || body_done() { timeout } else { body_idle };
+    let handshake = tunnel.then_some(first_byte);
     let (mut peer, connector) =
-        backend.peer(&lease, tunnel.then_some(first_byte)).ok_or_else(misrouted)?;
+        backend.peer(&lease, connect_timeout, handshake).ok_or_else(misrouted)?;
     ctx.connector = connector;
-    peer.options.connection_timeout = Some(connect_timeout);
-    peer.options.total_connection_timeout = Some(connect_timeout);
     peer.options.read_timeout = (!tunnel).then_some(first_byte);
     peer.options.write_timeout = (!tunnel).then_some(timeout);
     ctx.lease = Some(lease);

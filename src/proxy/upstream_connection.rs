@@ -27,6 +27,7 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::l4::stream::Stream as PingoraStream;
 use pingora_core::protocols::l4::virt::VirtualSocketStream;
 use pingora_error::{Error, ErrorType, Result};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use self::handshake::Handshake;
@@ -60,6 +61,8 @@ pub(super) struct Connections {
 pub(super) struct Connector {
     connections: Arc<Connections>,
     target: Arc<Target>,
+    /// The time to set up a connection, TLS included.
+    timeout: Duration,
     /// The time for the answer to the handshake of a tunnel, where one is asked for.
     tunnel: Option<Duration>,
     was_used: AtomicBool,
@@ -82,10 +85,12 @@ impl Connections {
     pub(super) fn connector(
         self: &Arc<Self>,
         target: &Arc<Target>,
+        timeout: Duration,
         tunnel: Option<Duration>,
     ) -> Arc<Connector> {
         let (connections, target) = (self.clone(), target.clone());
-        Arc::new(Connector { connections, target, tunnel, was_used: AtomicBool::new(false) })
+        let was_used = AtomicBool::new(false);
+        Arc::new(Connector { connections, target, timeout, tunnel, was_used })
     }
 
     async fn secure(&self, stream: Stream, name: &ServerName) -> Result<Stream> {
@@ -138,7 +143,11 @@ impl Connect for Connector {
         self.was_used.store(kept.is_some(), Ordering::Relaxed);
         let stream = match kept {
             Some(stream) => stream,
-            None => self.open(address).await?,
+            None => {
+                let late =
+                    |_| Error::explain(ErrorType::ConnectTimedout, "to a server of an upstream");
+                timeout(self.timeout, Box::pin(self.open(address))).await.map_err(late)??
+            }
         };
         let handshake = self.tunnel.map(Handshake::new);
         let lent = Lent::new(stream, &self.target, &self.connections.idle, handshake);

@@ -178,7 +178,7 @@ fn check_request_line(line: &[u8], limits: &Limits) -> Result<(), Refusal> {
 
 /// RFC 9112, 5: a name that is a token, a colon right after it, no folded lines. Gives both, or what is
 /// wrong.
-pub(crate) fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
+fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     let colon = line.iter().position(|byte| *byte == b':');
     let Some((name, [_, value @ ..])) = colon.and_then(|colon| line.split_at_checked(colon)) else {
         return Err("a header line without a colon");
@@ -194,7 +194,7 @@ pub(crate) fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
 
 /// Whether there is a control other than a tab. Without a branch in it the loop becomes a few vector
 /// instructions; a token of 400 bytes is looked through in each request.
-fn has_control(text: &[u8]) -> bool {
+pub(crate) fn has_control(text: &[u8]) -> bool {
     text.iter()
         .fold(false, |found, byte| found | (*byte < b' ' && *byte != b'\t') | (*byte == 0x7f))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use memchr::memchr;
 
-use crate::listen::{Chunks, check_field};
+use crate::listen::{Chunks, has_control};
 use crate::policy::guard::{is_chunked, is_length};
 
 /// What one line of a head may be long.
@@ -159,17 +159,33 @@ impl Status {
         let code = code.and_then(|code| str::from_utf8(code).ok()?.parse().ok());
         let code = code.filter(|code| (100..1000).contains(code)).ok_or(bad)?;
         let reason = line.get(12..).unwrap_or_default();
-        let is_plain = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
-        match (reason.first(), reason.iter().all(is_plain)) {
-            (None | Some(b' '), true) => Ok(Self { code, http11 }),
+        match (reason.first(), has_control(reason)) {
+            (None | Some(b' '), false) => Ok(Self { code, http11 }),
             _ => Err(bad),
         }
     }
 }
 
+/// RFC 9112, 5: a name, a colon right after it, and a value; no folded line. What else a name cannot hold
+/// pingora's parser refuses too.
+fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    let colon = memchr(b':', line).and_then(|colon| line.split_at_checked(colon));
+    let Some((name, [_, value @ ..])) = colon else {
+        return Err(Malformed("a header line without a colon"));
+    };
+    let has_space = name.iter().fold(false, |found, byte| found | (*byte <= b' '));
+    if name.is_empty() || has_space {
+        return Err(Malformed("a header name that is none, or a folded line"));
+    }
+    if has_control(value) {
+        return Err(Malformed("a control character in a header value"));
+    }
+    Ok((name, value.trim_ascii()))
+}
+
 impl Head {
     fn read_field(&mut self, line: &[u8], status: Status) -> Result<(), Malformed> {
-        let (name, value) = check_field(line).map_err(Malformed)?;
+        let (name, value) = field(line)?;
         // By the length first: most fields are neither.
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
