@@ -4,5 +4,6 @@ pub mod closer;
 pub mod in_flight;
 pub mod ready;
 pub mod reloads;
+pub mod service_manager;
 pub mod signals;
 pub mod stopping;

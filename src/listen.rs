@@ -9,6 +9,7 @@ mod frames;
 pub mod head;
 mod http2;
 mod observer;
+mod passed;
 mod per_address;
 mod proxy_protocol;
 mod silence;
@@ -32,6 +33,7 @@ pub use connection::closer_of;
 pub use head::check_whole;
 pub(crate) use head::has_control;
 pub use observer::{Observer, RefusedHead};
+pub use passed::{NotPassed, SocketName, take_over};
 pub use sockets::{Listening, NotListening, Shared, listen};
 pub use tls::{Part, Tls, Unusable};
 
@@ -52,17 +54,35 @@ pub struct Settings {
     pub drain: Duration,
 }
 
-/// One address to listen on.
+/// What to listen on, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// The address; port 0 takes a free one.
-    pub address: Address,
+    /// Where.
+    pub place: Place,
     /// TLS, with this certificate.
     pub tls: Option<Tls>,
     /// Whether every connection begins with a PROXY header, from a trusted proxy.
     pub proxy_protocol: bool,
     /// HTTP/2 by its preface, where there is no TLS.
     pub h2c: bool,
+}
+
+/// Where a listener has its socket from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It binds this address; port 0 takes a free one.
+    Own(Address),
+    /// The service manager has bound it, or several of this name.
+    Passed(SocketName),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(address) => address.fmt(f),
+            Self::Passed(name) => write!(f, "systemd:{name}"),
+        }
+    }
 }
 
 /// A TCP address or the path of a unix socket.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use wxgate::cli::{self, Arguments};
+use wxgate::listen;
 use wxgate::telemetry::log;
 
 /// A tenth less CPU for a request than with the system's (`ARCHITECTURE.md`, build).
@@ -10,6 +11,7 @@ use wxgate::telemetry::log;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    listen::take_over();
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(ended) => return ended,

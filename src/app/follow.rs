@@ -9,6 +9,8 @@ use tokio::time::sleep;
 
 use super::Configuration;
 use crate::config::{Fingerprint, Problems, Settings};
+use crate::lifecycle::reloads::Record;
+use crate::lifecycle::service_manager::ServiceManager;
 use crate::lifecycle::signals::Hangup;
 
 /// How often the files are looked at.
@@ -31,7 +33,12 @@ impl std::fmt::Debug for Source {
 }
 
 /// Follows the source for as long as the gateway runs.
-pub async fn follow(configuration: Arc<Configuration>, source: Source, mut hangup: Hangup) {
+pub async fn follow(
+    configuration: Arc<Configuration>,
+    source: Source,
+    mut hangup: Hangup,
+    manager: ServiceManager,
+) {
     configuration.reloads().follow();
     let mut files = Vec::new();
     // Nothing: what happened between the start and now is found at the first look.
@@ -42,6 +49,10 @@ pub async fn follow(configuration: Arc<Configuration>, source: Source, mut hangu
             () = configuration.reloads().wanted() => true,
             () = changed(&files, &seen) => false,
         };
+        let was_asked = asked;
+        if was_asked {
+            manager.reloading();
+        }
         loop {
             // Before they are read, so that who asks meanwhile is not answered by what was read already,
             // and a change meanwhile is found.
@@ -59,6 +70,20 @@ pub async fn follow(configuration: Arc<Configuration>, source: Source, mut hangu
             // Those that are new were not looked at before they were read.
             (files, asked) = (named, false);
         }
+        let status = in_words(&configuration.reloads().record());
+        match was_asked {
+            true => manager.ready(&status),
+            false => manager.status(&status),
+        }
+    }
+}
+
+/// What `systemctl status` says of it.
+fn in_words(record: &Record) -> String {
+    let generation = record.generation;
+    match record.failure() {
+        None => format!("configuration {generation} is in effect"),
+        Some(reason) => format!("configuration {generation} stays in effect: {reason}"),
     }
 }
 

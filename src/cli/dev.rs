@@ -13,8 +13,9 @@ use super::run::{read, serve};
 use crate::app::{self, Source, follow};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
+use crate::lifecycle::service_manager::ServiceManager;
 use crate::lifecycle::signals::{Hangup, Signals};
-use crate::listen::Address;
+use crate::listen::{Address, Place};
 use crate::simulator::{Options, Simulator};
 use crate::telemetry::log::Log;
 
@@ -79,10 +80,12 @@ pub(super) async fn run(args: Args, log: Log) -> Result<Exit, Failure> {
     let hangup = Hangup::catch().context("cannot watch signals")?;
     let app = app::build_with(settings, clock, log).await?;
     introduce(&app, &simulator, args.config.is_none());
-    let following = args
-        .config
-        .map(|file| tokio::spawn(follow(app.configuration().clone(), here.source(file), hangup)));
-    serve(app, signals).await;
+    let manager = ServiceManager::default();
+    let following = args.config.map(|file| {
+        let (configuration, source) = (app.configuration().clone(), here.source(file));
+        tokio::spawn(follow(configuration, source, hangup, manager.clone()))
+    });
+    serve(app, signals, &manager).await;
     if let Some(following) = following {
         following.abort();
     }
@@ -104,7 +107,7 @@ impl Here {
         settings.admin.listen = self.admin;
         settings.server.lame_duck = std::time::Duration::ZERO;
         if let [listener] = settings.server.listeners.as_mut_slice() {
-            listener.address = Address::Tcp(self.listen);
+            listener.place = Place::Own(Address::Tcp(self.listen));
         }
     }
 

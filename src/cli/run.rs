@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Context;
 use tracing::{info, warn};
@@ -10,7 +11,9 @@ use super::exit::{Exit, Failure};
 use crate::app::{self, App, Source, follow};
 use crate::clock::Clock;
 use crate::config::{self, Problems, Settings};
+use crate::lifecycle::service_manager::ServiceManager;
 use crate::lifecycle::signals::{Hangup, Signals, Stop};
+use crate::listen::{self, Address};
 use crate::telemetry::log::{self, Log};
 
 const EXAMPLES: &str = "\
@@ -22,6 +25,9 @@ Examples:
 
 Under systemd let RestartPreventExitStatus=78 keep a configuration that does not work from being tried \
 again and again; before a change `wxgate check FILE` says the same.";
+
+/// Spans and lines of the log that are left at the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Run the gateway.
 ///
@@ -87,21 +93,37 @@ pub(super) async fn run(args: Args, log: Log) -> Result<Exit, Failure> {
     let signals = Signals::catch().and_then(|signals| Ok((signals, Hangup::catch()?)));
     let app = app::build_with(settings, Clock::system(), log).await?;
     let (signals, hangup) = signals.context("cannot watch signals")?;
-    let following = tokio::spawn(follow(app.configuration().clone(), source(args.config), hangup));
-    serve(app, signals).await;
+    let (manager, configuration) =
+        (ServiceManager::from_environment(), app.configuration().clone());
+    let following = follow(configuration, source(args.config), hangup, manager.clone());
+    let following = tokio::spawn(following);
+    serve(app, signals, &manager).await;
     following.abort();
     Ok(Exit::Done)
 }
 
 /// Serves until a signal, then stops in order; a second signal ends it at once.
-pub(super) async fn serve(app: App, mut signals: Signals) {
+pub(super) async fn serve(app: App, mut signals: Signals, manager: &ServiceManager) {
     for address in &app.addresses {
         info!("listening on {address}");
     }
     info!("admin on {}", app.admin_address);
-    let stop = signals.next().await;
+    manager.ready(&format!("listening on {}", listed(&app.addresses)));
+    let lame_duck = signals.next().await == Stop::Gracefully;
+    let longest = longest_stop(&app.configuration().settings().server, lame_duck);
+    manager.stopping(longest, &format!("stopping, for {longest:?} at most"));
     tokio::select! {
-        _ = app.stop(stop == Stop::Gracefully) => {}
+        _ = app.stop(lame_duck) => {}
         _ = signals.next() => warn!("stopped at once by a second signal"),
     }
+}
+
+fn listed(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// How long stopping may take.
+fn longest_stop(server: &listen::Settings, lame_duck: bool) -> Duration {
+    let lame_duck = if lame_duck { server.lame_duck } else { Duration::ZERO };
+    lame_duck + server.drain + LAST_WORDS
 }

@@ -7,7 +7,7 @@ use super::section::Section;
 use super::server::{ADDRESS, tcp_address};
 use super::value::TEXT;
 use crate::admin::Settings;
-use crate::listen;
+use crate::listen::{self, Address, Place};
 use crate::secret::Secret;
 
 const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
@@ -15,8 +15,8 @@ const DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCAL
 pub(super) fn read(admin: &mut Section<'_>, server: &listen::Settings) -> Settings {
     let token = admin.secret("token").parsed(&TEXT, |text| Ok(Secret::new(text)));
     let is_for_data = |address: &SocketAddr| {
-        let data = listen::Address::Tcp(*address);
-        address.port() != 0 && server.listeners.iter().any(|listener| listener.address == data)
+        let data = Place::Own(Address::Tcp(*address));
+        address.port() != 0 && server.listeners.iter().any(|listener| listener.place == data)
     };
     let listen = admin
         .key("listen")

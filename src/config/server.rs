@@ -13,7 +13,7 @@ use super::problem::Complaint;
 use super::section::Section;
 use super::value::{Form, Item, LIST};
 use crate::identity::trace_context::Traces;
-use crate::listen::{Address, Listener, Settings};
+use crate::listen::{Address, Listener, Place, Settings, SocketName};
 
 pub(super) const ADDRESS: Form = Form {
     noun: "address to listen on",
@@ -28,15 +28,15 @@ pub(super) fn read(server: &mut Section<'_>) -> Settings {
     let trusted_proxies = server.key("trusted_proxies").items(&LIST, network);
     let trusted_proxies = trusted_proxies.optional().unwrap_or_default();
     let rest = Listener {
-        address: Address::Tcp(([0, 0, 0, 0], 8080).into()),
+        place: Place::Own(Address::Tcp(([0, 0, 0, 0], 8080).into())),
         tls: tls.optional(),
         proxy_protocol: proxy_protocol.value().copied().unwrap_or_default(),
         h2c: server.key("h2c").boolean().or(true),
     };
-    let mut addresses = Vec::new();
+    let mut places = Vec::new();
     let trusts = !trusted_proxies.is_empty();
     let listeners = listen
-        .items(&LIST, |item| listener(item, &rest, trusts, &mut addresses))
+        .items(&LIST, |item| listener(item, &rest, trusts, &mut places))
         .not_empty()
         .optional()
         .unwrap_or_else(|| vec![rest]);
@@ -56,19 +56,19 @@ fn listener(
     item: &Item<'_>,
     rest: &Listener,
     trusts: bool,
-    others: &mut Vec<Address>,
+    others: &mut Vec<Place>,
 ) -> Option<Listener> {
     if !item.is_table() {
-        let address = item.parsed(&ADDRESS, |text| new_address(text, others))?;
-        return Some(Listener { address, ..rest.clone() });
+        let place = item.parsed(&ADDRESS, |text| new_place(text, others))?;
+        return Some(Listener { place, ..rest.clone() });
     }
     item.table(|listener| {
         let tls = listener.key("tls").table(tls::tls);
         let proxy_protocol = listener.key("proxy_protocol").boolean();
         let h2c = listener.key("h2c").boolean();
-        let address = listener.key("address").parsed(&ADDRESS, |text| new_address(text, others));
+        let place = listener.key("address").parsed(&ADDRESS, |text| new_place(text, others));
         let listener = Listener {
-            address: address.required(ADDRESS.help)?,
+            place: place.required(ADDRESS.help)?,
             tls: tls.optional().or_else(|| rest.tls.clone()),
             proxy_protocol: proxy_protocol.value().copied().unwrap_or(rest.proxy_protocol),
             h2c: h2c.or(rest.h2c),
@@ -80,22 +80,30 @@ fn listener(
 
 /// Who may connect to a unix socket is for the rights of its file to say.
 fn check_trust(listener: &Listener, trusts: bool) -> Result<(), Complaint> {
-    let is_tcp = matches!(listener.address, Address::Tcp(_));
-    match is_tcp && listener.proxy_protocol && !trusts {
+    let is_unix = matches!(listener.place, Place::Own(Address::Unix(_)));
+    match !is_unix && listener.proxy_protocol && !trusts {
         true => Err(Complaint::new("lets nobody in without [server] trusted_proxies")
             .help("name the networks of the proxies that send PROXY headers there")),
         false => Ok(()),
     }
 }
 
-fn new_address(text: &str, others: &mut Vec<Address>) -> Result<Address, Complaint> {
-    let address = address(text)?;
-    let takes_free_port = matches!(address, Address::Tcp(address) if address.port() == 0);
-    if others.contains(&address) && !takes_free_port {
+fn new_place(text: &str, others: &mut Vec<Place>) -> Result<Place, Complaint> {
+    let place = match text.strip_prefix("systemd:") {
+        Some(name) => Place::Passed(SocketName::parse(name).ok_or_else(no_name)?),
+        None => Place::Own(address(text)?),
+    };
+    let takes_free_port = matches!(place, Place::Own(Address::Tcp(address)) if address.port() == 0);
+    if others.contains(&place) && !takes_free_port {
         return Err(Complaint::new("is there already"));
     }
-    others.push(address.clone());
-    Ok(address)
+    others.push(place.clone());
+    Ok(place)
+}
+
+fn no_name() -> Complaint {
+    Complaint::new("names no socket")
+        .help("write systemd: and the name that FileDescriptorName= gives it in the socket unit")
 }
 
 fn address(text: &str) -> Result<Address, Complaint> {

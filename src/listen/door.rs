@@ -6,7 +6,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::BytesMut;
@@ -15,7 +15,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 use tracing::debug;
 
 use super::chunked_body::ChunkedBody;
@@ -29,8 +29,13 @@ use super::sockets::Shared;
 use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::closer::{Closer, Closers};
+use crate::lifecycle::in_flight::{Guard, InFlight};
 use crate::policy::limits::LINGER;
 use crate::refusal::Refusal;
+
+/// So long a connection that has just come is waited for when the listener closes: its client began before, and
+/// takes a connection that ends without an answer for a failure.
+pub(super) const JUST_COME: Duration = Duration::from_secs(1);
 
 /// Holds the connections of one listener for a handler of requests.
 #[derive(Debug)]
@@ -45,6 +50,10 @@ pub(super) struct Door<A> {
 pub(super) struct Hall<A> {
     pub(super) handler: Arc<A>,
     pub(super) shared: Shared,
+    /// Counts the connections that have not sent their first request.
+    pub(super) arrivals: InFlight,
+    /// Says when idle connections are closed.
+    pub(super) closing: ShutdownWatch,
     /// The connections that are open: reads and writes on all of them can be made to fail, so that
     /// requests come to their end and to the log.
     pub(super) open: Closers,
@@ -52,7 +61,13 @@ pub(super) struct Hall<A> {
 
 impl<A> Clone for Hall<A> {
     fn clone(&self) -> Self {
-        Self { handler: self.handler.clone(), shared: self.shared.clone(), open: self.open.clone() }
+        Self {
+            handler: self.handler.clone(),
+            shared: self.shared.clone(),
+            arrivals: self.arrivals.clone(),
+            closing: self.closing.clone(),
+            open: self.open.clone(),
+        }
     }
 }
 
@@ -63,7 +78,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     }
 
     /// Serves a connection until it ends, or all are cut off.
-    async fn hold(&self, stream: Stream, shutdown: &ShutdownWatch) {
+    async fn hold(&self, stream: Stream, shutdown: &ShutdownWatch, arrival: Guard) {
         let closer = Closer::default();
         let _open = self.hall.open.enter(&closer);
         // In a box: the future of a handshake is large, and gone with it.
@@ -71,8 +86,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let Some(Entered { connection, _held }) = entered else { return };
         let stream: Stream = Box::new(connection);
         match stream.selected_alpn_proto() {
-            Some(ALPN::H2) => Box::pin(self.serve_http2(BytesMut::new(), stream)).await,
-            _ => self.serve(stream, shutdown).await,
+            Some(ALPN::H2) => {
+                Box::pin(self.serve_http2(BytesMut::new(), stream)).await;
+                drop(arrival);
+            }
+            _ => self.serve(stream, shutdown, arrival).await,
         }
     }
 
@@ -86,11 +104,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     }
 
     /// Serves the requests of one HTTP/1 connection, or turns to HTTP/2 where its preface comes.
-    async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
+    async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch, arrival: Guard) {
         let plain = stream.get_ssl_digest().is_none();
         let mut connection = Connection { stream, settings: None, http2: self.h2c && plain };
         let mut stopping = shutdown.clone();
-        let mut stopped = pin!(stopping.wait_for(|stop| *stop));
+        let mut leaving = pin!(leave(&mut stopping, Instant::now() + JUST_COME));
+        let mut arrival = Some(arrival);
         // A new connection has as long for its first byte as for the rest of the head.
         let timer = pin!(sleep(self.hall.shared.limits.load().header_timeout));
         let mut silence = Silence::new(timer);
@@ -99,11 +118,14 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
                 biased;
                 first = head::first_bytes(&mut connection.stream) => first,
                 () = silence.is_over() => return,
-                _ = &mut stopped => return,
+                () = &mut leaving => return,
             };
             let Some(first) = first else { return };
+            let under_way = self.hall.shared.requests.enter();
+            // Only now: at no time is it neither.
+            drop(arrival.take());
             // In a box of its own, which is gone while the connection waits.
-            let request = Box::pin(self.request(connection, first, shutdown));
+            let request = Box::pin(self.request(connection, first, shutdown, under_way));
             let Some(reused) = request.await else { return };
             connection = reused;
             silence.begin(self.hall.shared.limits.load().keepalive);
@@ -116,10 +138,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         connection: Connection,
         first: BytesMut,
         shutdown: &ShutdownWatch,
+        _under_way: Guard,
     ) -> Option<Connection> {
         let begun = Instant::now();
         let Connection { mut stream, settings, http2 } = connection;
-        let _request = self.hall.shared.requests.enter();
         let limits = self.hall.shared.limits.load_full();
         let (bytes, chunks) = match head::next(&mut stream, &limits, first, http2).await {
             Beginning::Http1(bytes, chunks) => (bytes, chunks),
@@ -180,6 +202,15 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     }
 }
 
+/// When a connection that waits for a request is closed: as soon as the listener is, or a little later where
+/// it has only just come and its client could not know.
+async fn leave(stopping: &mut ShutdownWatch, stays_until: Instant) {
+    // An error means that nobody is there any more to say it.
+    let _ = stopping.wait_for(|stop| *stop).await;
+    // In a box: each idle connection would have room for it.
+    Box::pin(sleep_until(stays_until.into())).await;
+}
+
 /// A connection between its requests.
 struct Connection {
     stream: Stream,
@@ -193,7 +224,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
     async fn process_new(
         self: &Arc<Self>,
         stream: Stream,
-        shutdown: &ShutdownWatch,
+        // Whoever holds one of these has not handed his connection over: see `Listening::stop`.
+        _accepting: &ShutdownWatch,
     ) -> Option<Stream> {
         let shared = &self.hall.shared;
         let Some(held) = shared.connections.enter_below(shared.limits.load().connections) else {
@@ -202,10 +234,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Door<A> {
             return None;
         };
         shared.observer.accepted();
-        let (door, shutdown) = (self.clone(), shutdown.clone());
+        let arrival = self.hall.arrivals.enter();
+        let (door, shutdown) = (self.clone(), self.hall.closing.clone());
         // A task of its own: pingora's has room for a TLS handshake of its own, and ends here.
         tokio::spawn(async move {
-            door.hold(stream, &shutdown).await;
+            door.hold(stream, &shutdown, arrival).await;
             drop(held);
         });
         None

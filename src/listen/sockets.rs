@@ -20,12 +20,13 @@ use pingora_core::services::listening::Service;
 use socket2::SockRef;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::warn;
 
-use super::door::{Door, Hall};
+use super::door::{Door, Hall, JUST_COME};
 use super::entrance::Entrance;
 use super::per_address::PerAddress;
 use super::tls::{Served, Unusable};
-use super::{Address, Listener, Observer, Settings};
+use super::{Address, Listener, NotPassed, Observer, Place, Settings, SocketName, passed};
 use crate::identity::forwarded::TrustedProxies;
 use crate::lifecycle::closer::Closers;
 use crate::lifecycle::in_flight::InFlight;
@@ -62,11 +63,19 @@ pub enum NotListening {
         /// Why.
         error: std::io::Error,
     },
+    /// The service manager passed no such socket.
+    #[error("cannot listen on systemd:{name}: {error}")]
+    NotPassed {
+        /// Its name.
+        name: SocketName,
+        /// Why.
+        error: NotPassed,
+    },
     /// Its certificate has become unusable since it was checked.
-    #[error("cannot listen on {address}: {unusable}")]
+    #[error("cannot listen on {place}: {unusable}")]
     Unusable {
-        /// The address.
-        address: Address,
+        /// Where.
+        place: Place,
         /// Why.
         unusable: Unusable,
     },
@@ -77,9 +86,12 @@ pub enum NotListening {
 pub struct Listening {
     /// Where, with the port that a port of 0 came to.
     pub addresses: Vec<Address>,
+    /// For the accept loops, and the tasks that hand their connections over, alone.
     stop: watch::Sender<bool>,
+    close: watch::Sender<bool>,
     open: Closers,
     accepting: Vec<JoinHandle<()>>,
+    arrivals: InFlight,
     sockets: Vec<UnixPath>,
 }
 
@@ -111,49 +123,64 @@ where
     A: HttpServerApp + Send + Sync + 'static,
 {
     let (stop, stopped) = watch::channel(false);
-    let open = Closers::default();
+    let connections = Closers::default();
     let per_address = PerAddress::default();
-    let hall = Hall { handler, shared: shared.clone(), open: open.clone() };
+    let (arrivals, shared) = (InFlight::default(), shared.clone());
+    let (close, closing) = watch::channel(false);
+    let hall =
+        Hall { handler, shared, arrivals: arrivals.clone(), closing, open: connections.clone() };
     // All are bound before the first one accepts.
     let mut services = Vec::new();
     let mut addresses = Vec::new();
     let mut sockets = Vec::new();
     for listener in &settings.listeners {
-        let entrance = Entrance {
-            proxy_protocol: listener.proxy_protocol,
-            tls: certificate(listener)?,
-            per_address: per_address.clone(),
-            shared: shared.clone(),
-            strangers: Seldom::default(),
-        };
-        let bound = bind(&listener.address)?;
-        let buffers = L4BufferSettings::default().read(READ_BUFFER).write(WRITE_BUFFER);
-        let door = Door::new(hall.clone(), entrance, listener.h2c);
-        let mut service = Service::new("data".to_owned(), door);
-        service.add_listener(bound.config.l4_buffer(buffers));
-        services.push((service, bound.fds));
-        addresses.push(bound.address);
-        sockets.extend(bound.path);
+        let tls = certificate(listener)?;
+        for bound in open(&listener.place)? {
+            let entrance = Entrance {
+                proxy_protocol: listener.proxy_protocol,
+                tls: tls.clone(),
+                per_address: per_address.clone(),
+                shared: hall.shared.clone(),
+                strangers: Seldom::default(),
+            };
+            let buffers = L4BufferSettings::default().read(READ_BUFFER).write(WRITE_BUFFER);
+            let door = Door::new(hall.clone(), entrance, listener.h2c);
+            let mut service = Service::new("data".to_owned(), door);
+            service.add_listener(bound.config.l4_buffer(buffers));
+            services.push((service, bound.fds));
+            addresses.push(bound.address);
+            sockets.extend(bound.path);
+        }
+    }
+    for name in passed::left() {
+        warn!(
+            "the socket {name} was passed and nobody listens on it: add \"systemd:{name}\" to [server] listen"
+        );
     }
     let accept = |(mut service, fds): (Service<_>, _)| {
         let (fds, stopped) = (Arc::new(Mutex::new(fds)), stopped.clone());
         tokio::spawn(async move { service.start_service(Some(fds), stopped, 1).await })
     };
     let accepting = services.into_iter().map(accept).collect();
-    Ok(Listening { addresses, stop, open, accepting, sockets })
+    Ok(Listening { addresses, stop, close, open: connections, accepting, arrivals, sockets })
 }
 
 impl Listening {
-    /// Closes the sockets and the idle connections; requests under way go on.
+    /// Closes the sockets and the idle connections; requests under way go on. Who has only just connected
+    /// is heard first.
     pub async fn stop(&mut self) {
-        // An error means that the accept loops have ended already.
-        let _ = self.stop.send(true);
+        self.close.send_replace(true);
+        self.stop.send_replace(true);
         for accepting in self.accepting.drain(..) {
             let _ = accepting.await;
         }
         for socket in self.sockets.drain(..) {
             socket.remove();
         }
+        // What was accepted is at the door now, though its task may not have run before.
+        self.stop.closed().await;
+        // Over the time are handshakes, which have one of their own.
+        let _ = tokio::time::timeout(JUST_COME, self.arrivals.idle()).await;
     }
 
     /// Closes every connection, whatever goes on there.
@@ -164,8 +191,8 @@ impl Listening {
 
 fn certificate(listener: &Listener) -> Result<Option<Arc<Served>>, NotListening> {
     let served = listener.tls.clone().map(Served::start).transpose();
-    let address = || listener.address.clone();
-    served.map_err(|unusable| NotListening::Unusable { address: address(), unusable })
+    let place = || listener.place.clone();
+    served.map_err(|unusable| NotListening::Unusable { place: place(), unusable })
 }
 
 /// A socket, in pingora's terms.
@@ -176,32 +203,48 @@ struct Bound {
     path: Option<UnixPath>,
 }
 
-fn bind(address: &Address) -> Result<Bound, NotListening> {
-    let not_bound = |error| NotListening::NotBound { address: address.clone(), error };
-    let mut fds = Fds::new();
-    match address {
-        Address::Tcp(address) => {
-            let socket = TcpListener::bind(address).map_err(not_bound)?;
-            // Connections have it from their listener. Without it more memory may be held, and that is all.
-            #[cfg(target_os = "linux")]
-            let _ = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
-            socket.set_nonblocking(true).map_err(not_bound)?;
-            let bound = socket.local_addr().map_err(not_bound)?;
-            fds.add(bound.to_string(), socket.into_raw_fd());
-            let mut options = TcpSocketOptions::default();
-            options.tcp_keepalive = Some(KEEPALIVE);
-            let config = ListenerConfig::tcp(bound.to_string()).tcp_socket_options(options);
-            Ok(Bound { config, fds, address: Address::Tcp(bound), path: None })
+/// The sockets of a listener: one, or those that were passed under its name.
+fn open(place: &Place) -> Result<Vec<Bound>, NotListening> {
+    match place {
+        Place::Own(address) => match bind(address) {
+            Ok(bound) => Ok(vec![bound]),
+            Err(error) => Err(NotListening::NotBound { address: address.clone(), error }),
+        },
+        Place::Passed(name) => {
+            let not_passed = |error| NotListening::NotPassed { name: name.clone(), error };
+            let sockets = passed::take(name).map_err(not_passed)?.into_iter().map(tcp);
+            let unfit = |error: std::io::Error| not_passed(NotPassed::Unfit(error.to_string()));
+            sockets.collect::<Result<_, _>>().map_err(unfit)
         }
+    }
+}
+
+fn bind(address: &Address) -> std::io::Result<Bound> {
+    match address {
+        Address::Tcp(address) => tcp(TcpListener::bind(address)?),
         Address::Unix(path) => {
-            let socket = bind_unix(path).map_err(not_bound)?;
+            let mut fds = Fds::new();
             let name = path.to_string_lossy().into_owned();
-            fds.add(name.clone(), socket.into_raw_fd());
+            fds.add(name.clone(), bind_unix(path)?.into_raw_fd());
             let permissions = Permissions::from_mode(SOCKET_MODE);
             let config = ListenerConfig::uds(name).permissions(permissions);
             Ok(Bound { config, fds, address: address.clone(), path: UnixPath::of(path) })
         }
     }
+}
+
+fn tcp(socket: TcpListener) -> std::io::Result<Bound> {
+    // Connections have it from their listener. Without it more memory may be held, and that is all.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
+    socket.set_nonblocking(true)?;
+    let address = socket.local_addr()?;
+    let mut fds = Fds::new();
+    fds.add(address.to_string(), socket.into_raw_fd());
+    let mut options = TcpSocketOptions::default();
+    options.tcp_keepalive = Some(KEEPALIVE);
+    let config = ListenerConfig::tcp(address.to_string()).tcp_socket_options(options);
+    Ok(Bound { config, fds, address: Address::Tcp(address), path: None })
 }
 
 /// Where a unix socket of ours is, until somebody else binds the path.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method};
 use wxgate::config;
-use wxgate::listen::Address;
+use wxgate::listen::{Address, Place};
 use wxgate::policy::route::{Action, Auth, OnCheckOutage, OnReview, Pattern, ProfileRules};
 use wxgate::session::{OnStoreOutage, Revocation, SameSite, TokenSource};
 use wxgate::upstream::{Balance, Eject, Health, Protocol, Server};
@@ -20,7 +20,7 @@ fn seconds(seconds: u64) -> Duration {
 fn the_listeners() {
     let given = settings(&file(
         r#"[server]
-listen = ["127.0.0.1:1", { address = "unix:/run/x" }]
+listen = ["127.0.0.1:1", { address = "unix:/run/x" }, "systemd:http"]
 workers = 3
 trusted_proxies = ["10.1.2.3/8", "::1"]
 h2c = false
@@ -30,10 +30,12 @@ drain = "1m"
 listen = "127.0.0.1:2"
 token = "x""#,
     ));
-    let addresses: Vec<_> =
-        given.server.listeners.iter().map(|listener| &listener.address).collect();
+    let places: Vec<_> =
+        given.server.listeners.iter().map(|listener| listener.place.clone()).collect();
+    let tcp = Address::Tcp("127.0.0.1:1".parse().unwrap());
     let unix = Address::Unix(PathBuf::from("/run/x"));
-    assert_eq!(addresses, [&Address::Tcp("127.0.0.1:1".parse().unwrap()), &unix]);
+    assert_eq!(places[..2], [tcp, unix].map(Place::Own));
+    assert_eq!(places[2].to_string(), "systemd:http");
     let networks: Vec<_> = given.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["10.0.0.0/8", "::1/128"]);
     assert_eq!((given.server.workers, given.server.listeners[1].h2c), (3, false));
@@ -247,7 +249,7 @@ fn variables_stand_in_any_string() {
         "server.listen = [\"127.0.0.1:${PORT:-80}\"]\nwechat.base_url = \"https://${HOST}:1\"";
     let variable = |name: &str| (name == "HOST").then(|| "wechat.test".to_owned());
     let given = config::parse("gateway.toml", &file(text), Path::new(""), &variable).unwrap();
-    assert_eq!(given.server.listeners[0].address.to_string(), "127.0.0.1:80");
+    assert_eq!(given.server.listeners[0].place.to_string(), "127.0.0.1:80");
     assert_eq!(given.wechat.base_url, "https://wechat.test:1");
     let literal = settings(&file("[identity]\nclaims = { a = \"X-A$B\" }"));
     assert_eq!(literal.identity.claims["a"], "x-a$b");

@@ -44,6 +44,7 @@ mod proxying;
 mod rate;
 mod reload;
 mod secrecy;
+mod service_manager;
 mod shutdown;
 mod token;
 mod trace_context;

@@ -6,7 +6,7 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ("server", "The data listeners, and how the process starts and stops"),
     (
         "server.listen",
-        "addresses such as \"0.0.0.0:8080\" and \"unix:/run/wxgate.sock\"; a table where a listener differs from the rest",
+        "addresses such as \"0.0.0.0:8080\" and \"unix:/run/wxgate.sock\", or \"systemd:NAME\" for sockets that systemd passes; a table where a listener differs from the rest",
     ),
     ("server.listen[].address", "the address of this listener"),
     ("server.listen[].h2c", "as `h2c`, for this listener"),

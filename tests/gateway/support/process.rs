@@ -1,7 +1,8 @@
 //! The real binary, with everything that it writes.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -74,12 +75,23 @@ impl Process {
         level: Option<&str>,
         stdout: Stdio,
     ) -> Self {
-        let mut child = command(&path, config)
-            .envs(level.map(|level| ("RUST_LOG", level)))
-            .stdout(stdout)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = command(&path, config);
+        command.envs(level.map(|level| ("RUST_LOG", level))).stdout(stdout);
+        Self::run(command, folder, path).await
+    }
+
+    /// One that gets a socket as systemd passes it, under these names.
+    pub(crate) async fn with_socket(config: &Config, socket: &TcpListener, names: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.toml");
+        std::fs::write(&path, config.text()).unwrap();
+        let mut command = command_with_socket(&path, config, socket.try_clone().unwrap(), names);
+        command.stdout(Stdio::piped());
+        Self::run(command, folder, path).await
+    }
+
+    async fn run(mut command: Command, folder: TempDir, path: PathBuf) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::<Mutex<String>>::default();
         let mut readers = vec![capture(child.stderr.take().unwrap(), &log)];
         readers.extend(child.stdout.take().map(|stdout| capture(stdout, &log)));
@@ -173,14 +185,35 @@ impl Drop for Process {
 
 /// Runs the gateway where it ends by itself at once.
 pub(crate) async fn run_to_end(path: &Path, config: &Config) -> Ended {
-    let output = tokio::process::Command::from(command(path, config))
-        .kill_on_drop(true)
-        .stdin(Stdio::null())
-        .output();
+    let mut command = command(path, config);
+    command.stdin(Stdio::null());
+    output(command).await
+}
+
+/// Runs what ends by itself at once.
+pub(crate) async fn output(command: Command) -> Ended {
+    let output = tokio::process::Command::from(command).kill_on_drop(true).output();
     let output = tokio::time::timeout(crate::raw::PATIENCE, output).await.expect("it ends");
     let output = output.unwrap();
     assert!(output.stdout.is_empty(), "{output:?}");
     Ended { exit_code: output.status.code(), stderr: String::from_utf8(output.stderr).unwrap() }
+}
+
+/// The gateway with a socket as descriptor 3, and again as the next one for each further name. Its process
+/// id is the shell's.
+pub(crate) fn command_with_socket(
+    path: &Path,
+    config: &Config,
+    socket: impl Into<OwnedFd>,
+    names: &[&str],
+) -> Command {
+    let descriptors: String = (3..).take(names.len()).map(|it| format!(" {it}<&0")).collect();
+    let script = format!("LISTEN_PID=${{OTHER_PID-$$}} exec \"$@\"{descriptors} </dev/null");
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script, "sh", BINARY, "run", "--config"]).arg(path);
+    command.env_clear().envs(&config.variables).stdin(Stdio::from(socket.into()));
+    command.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+    command
 }
 
 /// Nothing of the tester's own environment goes in.
