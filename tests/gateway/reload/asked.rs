@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use futures_util::poll;
 use tokio::sync::mpsc::unbounded_channel;
 use wxgate::app::{Source, follow};
+use wxgate::lifecycle::service_manager::ServiceManager;
 use wxgate::lifecycle::signals::Hangup;
 
 use crate::support::config::Config;
@@ -31,7 +32,8 @@ async fn a_reload_that_read_the_file_before_does_not_answer() {
     let configuration = gateway.app.configuration().clone();
     let file = tempfile::NamedTempFile::new().unwrap();
     let source = Source { file: file.path().to_owned(), read: Arc::new(read) };
-    tokio::spawn(follow(configuration.clone(), source, Hangup::catch().unwrap()));
+    let (hangup, nobody) = (Hangup::catch().unwrap(), ServiceManager::default());
+    tokio::spawn(follow(configuration.clone(), source, hangup, nobody));
 
     // The gateway has read the file by itself, and is slow to go on; it is written anew meanwhile.
     is_read.recv().await.unwrap();
