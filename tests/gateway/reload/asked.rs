@@ -40,6 +40,10 @@ async fn a_reload_that_read_the_file_before_does_not_answer() {
     *in_file.lock().unwrap() = gateway.read(&limited("2KiB")).unwrap();
     let mut answer = Box::pin(configuration.reloads().ask());
     assert!(poll!(&mut answer).is_pending());
+    go_on.send(()).unwrap();
+    is_read.recv().await.unwrap();
+    assert_eq!(configuration.reloads().record().applied, 1, "what was there before");
+    assert!(poll!(&mut answer).is_pending());
     drop(go_on);
     let record = answer.await.unwrap();
     assert_eq!(record.applied, 2, "{record:?}");
