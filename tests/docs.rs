@@ -224,6 +224,41 @@ fn the_acl_user_is_the_one_that_is_tested() {
     assert!(line.starts_with("~wxgate:* +get ") && OPERATIONS.contains(&line), "{line}");
 }
 
+/// Code without its comments, which are in the language of the page.
+fn without_comments(block: &str) -> String {
+    let code = |line: &str| {
+        let comment = ["# ", "// "].iter().filter_map(|mark| line.find(mark)).min();
+        comment.map_or(line, |start| &line[..start]).trim_end().to_owned()
+    };
+    block.lines().map(code).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_chinese_readme_says_what_the_english_one_does() {
+    for language in ["sh", "shell", "js", "toml"] {
+        let code = |page| blocks(page, language).into_iter().map(without_comments);
+        assert!(code(README_ZH).eq(code(README)), "the blocks of {language}");
+    }
+    // What has no language: titles by their level, and the first cell of each table that is no word.
+    let levels = |page: &str| {
+        let fenced: Vec<_> = page.split("```").step_by(2).collect();
+        let titles = fenced.concat();
+        let titles = titles.lines().filter(|line| line.starts_with('#'));
+        titles.map(|line| line.split(' ').next().unwrap().len()).collect::<Vec<_>>()
+    };
+    assert_eq!(levels(README_ZH), levels(README));
+    let rows_of = |page: &str| {
+        let all = page.lines().filter(|line| line.starts_with("| `") || line.starts_with("| 4"));
+        let cell = |line: &str| line.split('|').nth(1).unwrap().replace('、', ", ");
+        all.map(cell).collect::<Vec<_>>()
+    };
+    assert_eq!(rows_of(README_ZH), rows_of(README));
+    let codes = |page: &str, title: &str| {
+        rows(section(page, title)).into_iter().map(|row| row[1].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(README_ZH, "错误"), codes(README, "Errors"));
+}
+
 #[test]
 fn every_link_leads_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
