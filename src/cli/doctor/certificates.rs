@@ -145,10 +145,8 @@ fn judge(
         let good = || Finding::good(UPSTREAM, about, format!("shows a certificate for {host}"));
         return standing(UPSTREAM, about, chain, "requests fail").unwrap_or_else(good);
     };
-    let reason = match &error {
-        Error::InvalidCertificate(reason) => reason,
-        _ => return Finding::error(UPSTREAM, about, format!("is not believed: {error}"), ""),
-    };
+    let disbelieved = || Finding::error(UPSTREAM, about, format!("is not believed: {error}"), "");
+    let Error::InvalidCertificate(reason) = &error else { return disbelieved() };
     match reason {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             let names = chain.first().map(certificate::names).unwrap_or_default();
@@ -166,9 +164,7 @@ fn judge(
             let what = format!("shows a certificate for {host} that {whom} has signed");
             Finding::error(UPSTREAM, about, what, help)
         }
-        _ => standing(UPSTREAM, about, chain, "requests fail").unwrap_or_else(|| {
-            Finding::error(UPSTREAM, about, format!("is not believed: {error}"), "")
-        }),
+        _ => standing(UPSTREAM, about, chain, "requests fail").unwrap_or_else(disbelieved),
     }
 }
 

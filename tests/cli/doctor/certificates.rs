@@ -120,14 +120,17 @@ async fn a_listeners_certificate_that_cannot_be_used_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let (mine, other) = (authority.sign(NAME), authority.sign(NAME));
     let listen = format!("{{ address = \"127.0.0.1:0\", tls = {} }}", table(folder.path(), ""));
-    let faults: [(&dyn Fn(&Path), &str); 3] = [
-        (&|cert| std::fs::write(cert, other.certificate_pem()).unwrap(), "is not the key of the"),
-        (&|cert| std::fs::write(cert, "no certificate").unwrap(), "holds no certificate in PEM"),
-        (&|cert| std::fs::remove_file(cert).unwrap(), "cannot be read: No such file"),
-    ];
-    for (break_it, words) in faults {
+    let certificate = folder.path().join("tls.crt");
+    for (content, words) in [
+        (Some(other.certificate_pem()), "is not the key of the"),
+        (Some("no certificate".to_owned()), "holds no certificate in PEM"),
+        (None, "cannot be read: No such file"),
+    ] {
         write(&mine, folder.path());
-        break_it(&folder.path().join("tls.crt"));
+        match content {
+            Some(content) => std::fs::write(&certificate, content).unwrap(),
+            None => std::fs::remove_file(&certificate).unwrap(),
+        }
         let ended = world.doctor_of_listeners(&listen).await;
         assert_eq!(ended.code, 78, "{ended:?}");
         assert!(ended.stderr.contains(words), "{words}: {ended:?}");
