@@ -120,9 +120,7 @@ async fn log_in(
     fields: &Fields,
 ) -> Result<Option<Answer>, Refusal> {
     let Some(route) = ctx.route.clone() else { return Err(Reason::NoRoute.into()) };
-    let apps = route.apps.iter().filter_map(|position| state.apps.get(*position).cloned());
-    let apps: Vec<_> = apps.collect();
-    let login = state.logins.log_in(fields, &apps, ctx.client).await;
+    let login = state.logins.log_in(fields, &route.apps, ctx.client).await;
     match login {
         Ok(logged_in) if ctx.upstream.is_some() => {
             ctx.live = Some(state.sessions.authenticate(logged_in.token()).await?);

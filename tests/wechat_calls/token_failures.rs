@@ -169,14 +169,11 @@ async fn a_login_works_while_no_token_is_to_be_had() {
         wechat.replica(),
         LoginRate::default(),
     );
-    let logins = Logins::new(Arc::new(exchanges), None, clock);
+    let logins = Logins::new(Arc::new(exchanges), vec![wechat.app.clone()], None, clock);
     let code = wechat.world().login(APPID, "alice").unwrap();
     let query = format!("code={code}");
     let fields = Logins::fields(Some(&query), &http::HeaderMap::new(), b"").unwrap();
-    logins
-        .log_in(&fields, std::slice::from_ref(&wechat.app), Ipv4Addr::LOCALHOST.into())
-        .await
-        .unwrap();
+    logins.log_in(&fields, &[0], Ipv4Addr::LOCALHOST.into()).await.unwrap();
 
     let calls = wechat.world().calls(None).unwrap();
     assert_eq!(calls.len(), 1);

@@ -124,6 +124,18 @@ async fn where_a_route_serves_two_apps_the_login_names_one() {
 }
 
 #[tokio::test]
+async fn a_route_logs_in_to_the_apps_that_it_serves_and_to_no_other() {
+    let config = Config::with_two_apps();
+    let config = config.route(r#"path = "/others", action = "login", app = "other""#);
+    let gateway = Gateway::with(config).await;
+    let (code, other) = (gateway.wechat.code("alice"), gateway.wechat.code_of_other_app("alice"));
+    let answer = gateway.get(&format!("/others?code={code}&appid={APPID}")).await;
+    assert_refused(&gateway, &answer, 400, "bad_request");
+    let answer = gateway.get(&format!("/others?code={other}&appid={OTHER_APPID}")).await;
+    assert_logged_in(&answer);
+}
+
+#[tokio::test]
 async fn wx_04_a_code_of_another_app_is_a_401() {
     let gateway = Gateway::start().await;
     let code = gateway.wechat.code_of_other_app("alice");
