@@ -6,7 +6,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build generate bench fuzz install-build-needs install-test-needs install-bench-needs install-fuzz-needs
+.PHONY: help run test build generate bench scaling bench-builds fuzz install-build-needs install-test-needs install-bench-needs install-fuzz-needs
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -34,11 +34,18 @@ generate: install-build-needs ## Make gateway.schema.json and docs/configuration
 	mv target/gateway.schema.json gateway.schema.json
 	mv target/configuration.md docs/configuration.md
 
-# The bare proxy is built with the versions that wxgate has: its lockfile is a copy, of which cargo keeps what it needs.
-bench: install-bench-needs build ## Measure wxgate beside a bare pingora proxy (ARGS="…" is passed to bench/run)
-	cp Cargo.lock bench/bare-pingora/Cargo.lock
-	$(CARGO) build --release --manifest-path bench/bare-pingora/Cargo.toml --target-dir target
-	bench/run $(ARGS)
+bench: bench-builds ## Measure wxgate beside its peers: a quarter of an hour (ARGS="…" is passed to bench/all)
+	bench/all $(ARGS)
+
+scaling: bench-builds ## Measure how the cost of a request grows (ARGS="…" is passed to bench/scaling)
+	bench/scaling $(ARGS)
+
+# What is beside the binary is built with the versions that wxgate has: the lockfile is a copy, of which cargo keeps what it needs.
+bench-builds: install-bench-needs build
+	for crate in bare-pingora hot-path; do \
+		cp Cargo.lock bench/$$crate/Cargo.lock && \
+		$(CARGO) build --release --manifest-path bench/$$crate/Cargo.toml --target-dir target || exit 1; done
+	$(CARGO) build --release --locked --manifest-path bench/load/Cargo.toml --target-dir target
 
 fuzz: install-fuzz-needs ## Run each fuzz target for FUZZ_SECONDS=20, beginning with its corpus (ARGS="guard path" for some)
 	fuzz/run $(ARGS)
@@ -49,7 +56,7 @@ install-build-needs: ## Install what building needs: a C compiler and cmake
 install-test-needs: install-build-needs ## Install what the tests need: redis-server, valkey-server, node, npm, python3, curl
 	@scripts/install-test-needs
 
-install-bench-needs: install-build-needs ## Install what the benchmark needs: wrk, nginx, python3
+install-bench-needs: install-build-needs ## Install what the benchmarks need: wrk, h2load, nginx, HAProxy, Envoy, redis-server, node, valgrind
 	@scripts/install-bench-needs
 
 install-fuzz-needs: install-build-needs ## Install what fuzzing needs: the nightly toolchain and cargo-fuzz

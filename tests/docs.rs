@@ -30,7 +30,7 @@ const LOGS: &str = include_str!("../docs/logs.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 13] = [
+const PAGES: [(&str, &str); 14] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
@@ -39,6 +39,7 @@ const PAGES: [(&str, &str); 13] = [
     ("docs/commands.md", include_str!("../docs/commands.md")),
     ("docs/configuration.md", include_str!("../docs/configuration.md")),
     ("docs/operations.md", OPERATIONS),
+    ("docs/performance.md", include_str!("../docs/performance.md")),
     ("docs/security.md", include_str!("../docs/security.md")),
     ("docs/metrics.md", METRICS_PAGE),
     ("docs/logs.md", LOGS),
