@@ -22,6 +22,7 @@ use self::snapshot::Lasting;
 use crate::admin::{Admin, Parts, Shown};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::ext_authz::{self, ExtAuthz};
 use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::ready::Ready;
 use crate::lifecycle::reloads::Reloads;
@@ -44,9 +45,12 @@ pub struct App {
     pub addresses: Vec<Address>,
     /// Where the admin listener is.
     pub admin_address: SocketAddr,
+    /// Where Envoy asks about requests, if anywhere.
+    pub ext_authz_address: Option<Address>,
     /// What is counted of it.
     pub metrics: Metrics,
     listening: Listening,
+    ext_authz: Option<ExtAuthz>,
     /// Serves until the end, so that `/livez` and `/readyz` answer while requests end.
     _admin: Admin,
     ready: Ready,
@@ -91,6 +95,7 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
     })?;
     let (stopping, requests) = (Stopping::default(), InFlight::default());
     let server = settings.server.clone();
+    let checks = settings.ext_authz.clone();
     let told = clock.clone();
     let now = move || told.unix_nanoseconds();
     let tracer = settings.traces.clone().map(|traces| Tracer::start(traces, now));
@@ -131,12 +136,19 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
     };
     whole.sample(&metrics);
     let listening = listen::listen(&server, &shared, handler)?;
+    let ext_authz = checks.map(|settings| {
+        let (state, requests) = (configuration.state.clone(), requests.clone());
+        start_ext_authz(settings, ext_authz::Shared { state, requests, metrics: metrics.clone() })
+    });
+    let ext_authz = ext_authz.transpose()?;
     drop(starting);
     Ok(App {
         addresses: listening.addresses.clone(),
         admin_address: admin.address,
+        ext_authz_address: ext_authz.as_ref().map(|it| it.address.clone()),
         metrics,
         listening,
+        ext_authz,
         _admin: admin,
         ready,
         stopping,
@@ -168,6 +180,9 @@ impl App {
             tokio::time::sleep(server.lame_duck).await;
         }
         info!("stopping: no new connections, {} requests under way", self.requests.count());
+        if let Some(ext_authz) = &mut self.ext_authz {
+            ext_authz.stop();
+        }
         self.listening.stop().await;
         let ended = self.drain(server.drain).await;
         if let Some(tracer) = &self.tracer {
@@ -190,6 +205,15 @@ impl App {
             }
         }
     }
+}
+
+fn start_ext_authz(
+    settings: ext_authz::Settings,
+    shared: ext_authz::Shared,
+) -> anyhow::Result<ExtAuthz> {
+    let address = settings.listen.clone();
+    ExtAuthz::start(settings, shared)
+        .map_err(|error| anyhow::anyhow!("cannot listen on {address} for [ext_authz]: {error}"))
 }
 
 /// ring for TLS and for tokens: one crypto library in the process.

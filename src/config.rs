@@ -8,6 +8,7 @@
 mod admin;
 mod apps;
 mod effective;
+mod ext_authz;
 mod files;
 mod header_value;
 mod identity;
@@ -49,7 +50,7 @@ use crate::telemetry::traces::Settings as Traces;
 use crate::upstream::Settings as Upstream;
 use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
-use crate::{admin as admin_listener, listen, redis};
+use crate::{admin as admin_listener, ext_authz as checks, listen, redis};
 
 pub use files::{Fingerprint, NamedFiles};
 pub use problem::{Problem, Problems};
@@ -74,6 +75,8 @@ pub struct Settings {
     pub server: listen::Settings,
     /// `[admin]`.
     pub admin: admin_listener::Settings,
+    /// `[ext_authz]`, where it says where to listen.
+    pub ext_authz: Option<checks::Settings>,
     /// `[log]`.
     pub log: Log,
     /// `[apps.*]`; never empty.
@@ -219,6 +222,7 @@ fn every_key() -> Vec<Node> {
 fn settings(file: &mut Section<'_>) -> Settings {
     let mut server = file.table("server", server::read);
     let admin = file.table("admin", |table| admin::read(table, &server));
+    let ext_authz = file.table("ext_authz", |table| ext_authz::read(table, &server, &admin));
     let log = file.table("log", log::read);
     let apps = apps::read(file);
     let wechat = file.table("wechat", wechat::read);
@@ -241,6 +245,7 @@ fn settings(file: &mut Section<'_>) -> Settings {
     Settings {
         server,
         admin,
+        ext_authz,
         log,
         apps: apps.values,
         wechat,

@@ -31,6 +31,8 @@ pub mod listen;
 
 pub mod proxy;
 
+pub mod ext_authz;
+
 pub mod simulator;
 
 pub mod config;

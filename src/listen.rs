@@ -34,7 +34,7 @@ pub use head::check_whole;
 pub(crate) use head::has_control;
 pub use observer::{Observer, RefusedHead};
 pub use passed::{NotPassed, SocketName, take_over};
-pub use sockets::{Listening, NotListening, Shared, listen};
+pub use sockets::{Listening, NotListening, SOCKET_MODE, Shared, UnixPath, bind_unix, listen};
 pub use tls::{Part, Tls, Unusable};
 
 /// The `[server]` table.

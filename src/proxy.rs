@@ -44,6 +44,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 pub use backend::Backend;
 pub use context::Context;
 pub use metrics::RequestMetrics;
+pub use spans::begin as begin_span;
 pub use state::State;
 
 use self::admission::Admitted;

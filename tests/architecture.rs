@@ -149,7 +149,7 @@ fn the_domain_knows_neither_pingora_nor_axum() {
     };
     let (mut wrong, mut looked_at) = (Vec::new(), BTreeSet::new());
     for source in sources().into_iter().filter(|source| DOMAIN.contains(&source.module.as_str())) {
-        for framework in ["pingora_", "axum::", "hyper::"] {
+        for framework in ["pingora_", "axum::", "hyper::", "tonic::", "prost::"] {
             if names(&source.code, framework) {
                 wrong.push(format!("{} names {framework}", source.path.display()));
             }
@@ -166,6 +166,8 @@ fn each_framework_stays_in_its_own_room() {
         ("pingora_proxy::", ["app", "proxy"].as_slice()),
         ("pingora_core::", &["app", "listen", "proxy", "telemetry"]),
         ("axum::", &["admin", "cli", "simulator"]),
+        ("tonic::", &["ext_authz"]),
+        ("prost::", &["ext_authz"]),
         ("prometheus_client::", &["telemetry"]),
         ("ratatui::", &["cli"]),
         ("reqwest::", &["cli", "telemetry", "upstream", "wechat"]),

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
@@ -14,6 +14,11 @@ use crate::refusal::{Reason, Refusal};
 /// The headers of a Wafer client, and the fields that they stand for.
 const WAFER: [(&str, &str); 3] =
     [("x-wx-code", "code"), ("x-wx-encrypted-data", "encryptedData"), ("x-wx-iv", "iv")];
+
+/// Whether a header stands for a field of a Wafer client's.
+pub fn is_of_wafer(name: &HeaderName) -> bool {
+    WAFER.iter().any(|(header, _)| name == header)
+}
 
 /// The fields of one request, in their order.
 #[derive(Clone, Default)]

@@ -20,6 +20,7 @@ pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> 
     keep("[server] listen, tls, proxy_protocol or h2c", listeners);
     keep("[server] workers", replace(&mut next_server.workers, &server.workers));
     keep("[admin] listen", replace(&mut next.admin.listen, &now.admin.listen));
+    keep("[ext_authz]", replace(&mut next.ext_authz, &now.ext_authz));
     let store = replace(&mut next.redis, &now.redis);
     keep("[store] (all but encryption_keys)", store);
     let traces = replace(&mut next.traces, &now.traces);

@@ -107,6 +107,9 @@ pub(super) async fn serve(app: App, mut signals: Signals, manager: &ServiceManag
     for address in &app.addresses {
         info!("listening on {address}");
     }
+    if let Some(address) = &app.ext_authz_address {
+        info!("ext_authz on {address}");
+    }
     info!("admin on {}", app.admin_address);
     manager.ready(&format!("listening on {}", listed(&app.addresses)));
     let lame_duck = signals.next().await == Stop::Gracefully;

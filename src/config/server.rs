@@ -106,7 +106,8 @@ fn no_name() -> Complaint {
         .help("write systemd: and the name that FileDescriptorName= gives it in the socket unit")
 }
 
-fn address(text: &str) -> Result<Address, Complaint> {
+/// Where to listen.
+pub(super) fn address(text: &str) -> Result<Address, Complaint> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match path.starts_with('/') && !path.starts_with("//") {
             true => Ok(Address::Unix(PathBuf::from(path))),

@@ -76,12 +76,8 @@ impl TrustedProxies {
 impl Origin<'_> {
     /// The request id: a trusted peer's, else a new one.
     pub fn request_id(&self) -> HeaderValue {
-        let fits = |value: &&HeaderValue| {
-            let visible = |byte: &u8| byte.is_ascii_graphic();
-            (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(visible)
-        };
-        let given = self.trusted.then(|| self.headers.get(X_REQUEST_ID)).flatten();
-        given.filter(fits).cloned().unwrap_or_else(new_request_id)
+        let given = self.trusted.then(|| given_request_id(self.headers)).flatten();
+        given.unwrap_or_else(new_request_id)
     }
 
     /// The headers of the request where its peer is trusted.
@@ -145,6 +141,15 @@ impl Origin<'_> {
             text.push_str(", ");
         }
     }
+}
+
+/// The request id of these headers, where it can be one.
+pub fn given_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let fits = |value: &&HeaderValue| {
+        let visible = |byte: &u8| byte.is_ascii_graphic();
+        (1..=MAX_REQUEST_ID).contains(&value.len()) && value.as_bytes().iter().all(visible)
+    };
+    headers.get(X_REQUEST_ID).filter(fits).cloned()
 }
 
 /// A new request id: its first part is the time, so that ids sort by it.

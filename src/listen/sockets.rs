@@ -50,7 +50,7 @@ const WRITE_BUFFER: usize = 1460;
 /// reads slowly. It is also how finely a slow client's progress is seen.
 const UNSENT: u32 = 64 << 10;
 /// A unix socket is for the user and the group that the gateway runs as.
-const SOCKET_MODE: u32 = 0o660;
+pub const SOCKET_MODE: u32 = 0o660;
 
 /// The gateway cannot listen where it is told to.
 #[derive(Debug, thiserror::Error)]
@@ -249,18 +249,20 @@ fn tcp(socket: TcpListener) -> std::io::Result<Bound> {
 
 /// Where a unix socket of ours is, until somebody else binds the path.
 #[derive(Debug)]
-struct UnixPath {
+pub struct UnixPath {
     path: PathBuf,
     inode: u64,
 }
 
 impl UnixPath {
-    fn of(path: &Path) -> Option<Self> {
+    /// The socket that was just bound there.
+    pub fn of(path: &Path) -> Option<Self> {
         let inode = std::fs::metadata(path).ok()?.ino();
         Some(Self { path: path.to_owned(), inode })
     }
 
-    fn remove(&self) {
+    /// Takes it away, unless it is somebody else's by now.
+    pub fn remove(&self) {
         let ours = std::fs::metadata(&self.path).is_ok_and(|file| file.ino() == self.inode);
         if ours {
             // Where it is gone already, all the better.
@@ -270,7 +272,7 @@ impl UnixPath {
 }
 
 /// Binds a path; a socket that a process left there when it died is taken away first.
-fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
+pub fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
     let is_socket = std::fs::metadata(path).is_ok_and(|file| file.file_type().is_socket());
     if is_socket && UnixStream::connect(path).is_err() {
         std::fs::remove_file(path)?;

@@ -85,9 +85,6 @@ fn check_head(
     if admitted.preflight {
         return Ok(None);
     }
-    if route.action != Action::Authorize {
-        // There the body is not ours, nor is it here.
-        admission::check_declared_body(head, ctx.body_limit)?;
-    }
+    admission::check_declared_body(head, &route, ctx.body_limit)?;
     Ok(Some(route))
 }

@@ -149,7 +149,7 @@ impl Rules {
             let body_limit = admitted.body_limit;
             return Ok(Decision { route, token, body_limit, forwarded: None, preflight: true });
         }
-        admission::check_declared_body(head, admitted.body_limit)?;
+        admission::check_declared_body(head, &route, admitted.body_limit)?;
         let (token, tokens_at) = self.authenticate(head, &route, question.now)?;
         let forwarded = route.upstream.and_then(|position| {
             let path = admitted.sent_path.as_deref();

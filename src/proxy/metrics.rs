@@ -96,13 +96,15 @@ impl RequestMetrics {
         }
     }
 
-    pub(super) fn refused(&self, reason: Reason) {
+    /// A request was refused.
+    pub fn refused(&self, reason: Reason) {
         if let Some(counter) = self.refusals.get(reason as usize) {
             counter.inc();
         }
     }
 
-    pub(super) fn authenticated(&self, outcome: Authentication) {
+    /// It is known what became of a token, or of none.
+    pub fn authenticated(&self, outcome: Authentication) {
         if let Some(counter) = self.authentications.get(outcome as usize) {
             counter.inc();
         }

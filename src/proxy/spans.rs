@@ -18,7 +18,7 @@ use crate::telemetry::traces::{Kind, Span};
 use crate::upstream::Address;
 
 /// The trace of a request with this context, and its span.
-pub(super) fn begin(state: &State, trace: Option<Trace>) -> (Option<Trace>, Span) {
+pub fn begin(state: &State, trace: Option<Trace>) -> (Option<Trace>, Span) {
     let Some(tracer) = &state.tracer else { return (trace, Span::none()) };
     let trace = trace.map(|trace| trace.sampled_by(tracer.sample()));
     let span = trace.as_ref().map(|trace| tracer.request(&trace.context, trace.parent));

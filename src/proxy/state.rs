@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
+
 use super::{Backend, RequestMetrics};
 use crate::access::Access;
+use crate::actions::fields;
 use crate::actions::login::Logins;
 use crate::actions::open_data::Opener;
 use crate::actions::phone::Phones;
@@ -67,6 +70,13 @@ pub struct State {
 }
 
 impl State {
+    /// Whether actions read this header: a token may stand there, or a field of a Wafer client's.
+    pub fn is_read_by_actions(&self, name: &HeaderName) -> bool {
+        let is_token =
+            |source: &TokenSource| matches!(source, TokenSource::Header(it) if it == name);
+        self.token_from.iter().any(is_token) || fields::is_of_wafer(name)
+    }
+
     /// What decides on who may make a request.
     pub fn access(&self) -> Access<'_> {
         Access { token_from: &self.token_from, sessions: &self.sessions }

@@ -17,6 +17,7 @@ fn parse(text: &str) -> Result<Settings, Problems> {
             "WX_SHOP_AES_KEY" => "a".repeat(43),
             "WX_SHOP_PUSH_TOKEN"
             | "WXGATE_ADMIN_TOKEN"
+            | "WXGATE_EXT_AUTHZ_TOKEN"
             | "WXGATE_OTLP_TOKEN"
             | "WXGATE_REDIS_PASSWORD"
             | "WXGATE_SENTINEL_PASSWORD" => "x".to_owned(),

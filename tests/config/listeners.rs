@@ -99,3 +99,31 @@ fn proxy_headers_need_somebody_to_take_them_from() {
     let limits = settings(&file("limits.connections_per_address = 20")).limits;
     assert_eq!(limits.connections_per_address.map(std::num::NonZero::get), Some(20));
 }
+
+#[test]
+fn the_checks_of_envoy_have_a_listener_of_their_own() {
+    let read = |lines: &str| format!("[ext_authz]\n{lines}\n{}", file(""));
+    assert_eq!(settings(&file("")).ext_authz, None);
+    for listen in ["127.0.0.1:9191", "[::1]:9191", "unix:/run/checks.sock"] {
+        let read = settings(&read(&format!("listen = \"{listen}\""))).ext_authz.unwrap();
+        assert_eq!((read.listen.to_string().as_str(), read.token), (listen, None));
+    }
+    let with_token = "listen = \"0.0.0.0:9191\"\ntoken = \"t\"";
+    assert!(settings(&read(with_token)).ext_authz.unwrap().token.is_some());
+    for (listen, message) in [
+        (
+            "0.0.0.0:9191",
+            r#"2:10: listen: "0.0.0.0:9191" can be reached from other machines, and there is no token; listen on 127.0.0.1 or a unix socket, or set token"#,
+        ),
+        (
+            "127.0.0.1:9901",
+            r#"2:10: listen: "127.0.0.1:9901" is another listener's already; the checks of Envoy have their own"#,
+        ),
+        (
+            "9191",
+            r#"2:10: listen: "9191" is no address to listen on; write "0.0.0.0:8080" or "unix:/run/wxgate.sock""#,
+        ),
+    ] {
+        assert_eq!(problems(&read(&format!("listen = \"{listen}\""))), [message]);
+    }
+}

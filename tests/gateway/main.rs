@@ -29,6 +29,7 @@ mod authorize;
 mod cloud_run;
 mod configuration;
 mod cors;
+mod ext_authz;
 mod front_end;
 mod http2;
 mod identity;

@@ -70,6 +70,10 @@ metrics! {
         "Requests that the gateway refused itself, by the code that the client was told";
     AUTHENTICATIONS = Counter "wxgate_authentications_total" ["outcome"]
         "Requests on routes that look at tokens, by what became of it";
+    EXT_AUTHZ_CHECKS = Counter "wxgate_ext_authz_checks_total" ["result"]
+        "Requests that Envoy asked about over gRPC: passed_on, refused, failed (5xx)";
+    EXT_AUTHZ_CHECK_DURATION = Histogram "wxgate_ext_authz_check_duration_seconds" []
+        "How long it took to decide on a request that Envoy asked about";
     TUNNELS = Gauge "wxgate_tunnels" [] "WebSockets that are open";
 
     CONNECTIONS = Gauge "wxgate_connections" [] "Connections of clients that are open";
