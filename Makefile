@@ -53,7 +53,7 @@ fuzz: install-fuzz-needs ## Run each fuzz target for FUZZ_SECONDS=20, beginning 
 install-build-needs: ## Install what building needs: a C compiler and cmake
 	@scripts/install-build-needs
 
-install-test-needs: install-build-needs ## Install what the tests need: redis-server, valkey-server, node, npm, python3, curl
+install-test-needs: install-build-needs ## Install what the tests need: redis-server, valkey-server, node, npm, python3, curl, nginx, haproxy
 	@scripts/install-test-needs
 
 install-bench-needs: install-build-needs ## Install what the benchmarks need: wrk, h2load, nginx, HAProxy, Envoy, redis-server, node, valgrind

@@ -30,7 +30,7 @@ const LOGS: &str = include_str!("../docs/logs.md");
 const MANIFEST: &str = include_str!("../Cargo.toml");
 
 /// Every page with its place, for links.
-const PAGES: [(&str, &str); 14] = [
+const PAGES: [(&str, &str); 21] = [
     ("README.md", README),
     ("README.zh-CN.md", README_ZH),
     ("ARCHITECTURE.md", ARCHITECTURE),
@@ -45,6 +45,13 @@ const PAGES: [(&str, &str); 14] = [
     ("docs/logs.md", LOGS),
     ("docs/admin.md", include_str!("../docs/admin.md")),
     ("docs/identity.md", IDENTITY),
+    ("docs/integrations/README.md", include_str!("../docs/integrations/README.md")),
+    ("docs/integrations/nginx/README.md", include_str!("../docs/integrations/nginx/README.md")),
+    ("docs/integrations/haproxy/README.md", include_str!("../docs/integrations/haproxy/README.md")),
+    ("docs/integrations/envoy/README.md", include_str!("../docs/integrations/envoy/README.md")),
+    ("docs/integrations/traefik/README.md", include_str!("../docs/integrations/traefik/README.md")),
+    ("docs/integrations/apisix/README.md", include_str!("../docs/integrations/apisix/README.md")),
+    ("docs/integrations/higress/README.md", include_str!("../docs/integrations/higress/README.md")),
 ];
 
 /// The one of RFC 8037, A.1.

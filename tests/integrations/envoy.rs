@@ -1,0 +1,87 @@
+//! Envoy with `ext_authz`, over HTTP and over gRPC, by the files of `docs/integrations/envoy`.
+
+use std::path::Path;
+use std::process::Command;
+
+use wxgate::listen::Address;
+
+use crate::front::Front;
+use crate::program::{Program, find, skipped};
+use crate::support::{documented, replaced};
+
+/// Where `scripts/install-envoy` puts it.
+const INSTALLED: &str = "target/envoy/envoy";
+
+fn find_envoy() -> Option<String> {
+    let installed = Path::new(INSTALLED).is_file().then(|| INSTALLED.to_owned());
+    let found = find("envoy").or(installed);
+    if found.is_none() {
+        skipped("Envoy", "scripts/install-envoy brings it");
+    }
+    found
+}
+
+async fn start(file: &str) -> Option<(Program, Front)> {
+    let envoy = find_envoy()?;
+    Some(run(&envoy, file, documented().await))
+}
+
+fn run(envoy: &str, file: &str, gateway: crate::support::gateway::Gateway) -> (Program, Front) {
+    let text = std::fs::read_to_string(Path::new("docs/integrations/envoy").join(file)).unwrap();
+    let Some(Address::Tcp(checks)) = gateway.app.ext_authz_address.clone() else { panic!("TCP") };
+    let port = |port: u16| format!("port_value: {port} ");
+    let text = replaced(&text, &port(8080), &port(gateway.address.port()));
+    let text = replaced(&text, &port(3000), &port(gateway.upstream.address.port()));
+    let text = text.replace(&port(9191), &port(checks.port()));
+    let text = text.replace("http://127.0.0.1:8080", &format!("http://{}", gateway.address));
+    let text = replaced(&text, &port(9902), &port(0));
+    let program = Program::start(|address, folder| {
+        let listener = format!("address: 127.0.0.1, {}", port(address.port()));
+        let text = replaced(&text, &format!("address: 0.0.0.0, {}", port(8000)), &listener);
+        let path = folder.join("envoy.yaml");
+        std::fs::write(&path, text).unwrap();
+        let mut command = Command::new(envoy);
+        command.arg("-c").arg(path).args(["--use-dynamic-base-id", "--concurrency", "1"]);
+        command.args(["--log-level", "warning", "--disable-hot-restart"]);
+        command
+    });
+    let address = program.address;
+    (program, Front { gateway, address })
+}
+
+macro_rules! envoy {
+    ($way:ident, $file:literal) => {
+        mod $way {
+            use super::*;
+
+            #[tokio::test]
+            async fn envoy_tells_users_apart() {
+                let Some((_envoy, front)) = start($file).await else { return };
+                front.tells_users_apart().await;
+                front.passes_bodies_on().await;
+            }
+
+            #[tokio::test]
+            async fn envoy_believes_no_client() {
+                let Some((_envoy, front)) = start($file).await else { return };
+                front.believes_no_client().await;
+                front.leaves_public_paths_open().await;
+            }
+
+            #[tokio::test]
+            async fn envoy_is_passed_by_no_detour() {
+                let Some((_envoy, front)) = start($file).await else { return };
+                front.is_passed_by_no_detour().await;
+            }
+
+            #[tokio::test]
+            async fn envoy_closes_without_wxgate() {
+                let Some((_envoy, front)) = start($file).await else { return };
+                front.closes_without_wxgate().await;
+            }
+        }
+    };
+}
+
+envoy!(over_http, "http.yaml");
+envoy!(over_grpc, "grpc.yaml");
