@@ -2,6 +2,7 @@
 
 pub mod closer;
 pub mod in_flight;
+pub mod patience;
 pub mod ready;
 pub mod reloads;
 pub mod service_manager;

@@ -12,7 +12,6 @@ mod observer;
 mod passed;
 mod per_address;
 mod proxy_protocol;
-mod silence;
 mod sockets;
 mod stall;
 mod tls;

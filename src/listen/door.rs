@@ -15,7 +15,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
 use tracing::debug;
 
 use super::chunked_body::ChunkedBody;
@@ -24,12 +24,12 @@ use super::entrance::{Entered, Entrance};
 use super::head::{self, Beginning};
 use super::http2::Http2;
 use super::observer::RefusedHead;
-use super::silence::Silence;
 use super::sockets::Shared;
 use super::watched::Watched;
 use crate::identity::forwarded::new_request_id;
 use crate::lifecycle::closer::{Closer, Closers};
 use crate::lifecycle::in_flight::{Guard, InFlight};
+use crate::lifecycle::patience::Patience;
 use crate::policy::limits::LINGER;
 use crate::refusal::Refusal;
 
@@ -111,8 +111,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let mut leaving = pin!(leave(&mut stopping, Instant::now() + JUST_COME));
         let mut arrival = Some(arrival);
         // A new connection has as long for its first byte as for the rest of the head.
-        let timer = pin!(sleep(self.hall.shared.limits.load().header_timeout));
-        let mut silence = Silence::new(timer);
+        let mut silence = Patience::new(self.hall.shared.limits.load().header_timeout);
         loop {
             let first = tokio::select! {
                 biased;

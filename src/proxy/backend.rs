@@ -11,7 +11,7 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 
-use super::upstream_connection::{Connections, Connector, KEEPALIVE, KEPT};
+use super::upstream_connection::{Connections, Connector, KEEPALIVE, KEPT, Times};
 use crate::upstream::{Address, Protocol, Settings, Target, Tls, Upstream, key};
 
 /// Requests at once on one HTTP/2 connection, as most servers allow.
@@ -53,19 +53,19 @@ impl Backend {
     }
 
     /// The peer for a request to this target, and what connects to it by HTTP/1.1. A tunnel is made by
-    /// that, whatever else is spoken; its handshake is answered in the second time.
+    /// that, whatever else is spoken.
     pub(super) fn peer(
         &self,
         target: &Arc<Target>,
-        connect_timeout: Duration,
-        tunnel: Option<Duration>,
+        tunnel: bool,
+        times: Times,
     ) -> Option<(Box<HttpPeer>, Option<Arc<Connector>>)> {
         let mut peer = Box::new(self.template.clone());
         peer._address = match &target.address {
             Address::Tcp(address) => SocketAddr::Inet(*address),
             Address::Unix(path) => SocketAddr::Unix(UnixAddress::from_pathname(path).ok()?),
         };
-        let asks_http2 = tunnel.is_none() && self.http2.load(Ordering::Relaxed);
+        let asks_http2 = !tunnel && self.http2.load(Ordering::Relaxed);
         match target.protocol {
             Protocol::H2c => peer.options.alpn = ALPN::H2,
             Protocol::Https if asks_http2 => {
@@ -75,14 +75,15 @@ impl Backend {
                 peer.options.alpn = ALPN::H2H1;
             }
             Protocol::Http | Protocol::Https => {
-                // pingora would set a timer for a connection that is kept, too.
-                let connector = self.connections.connector(target, connect_timeout, tunnel);
+                // pingora would set timers for a connection that is kept, too.
+                let connector = self.connections.connector(target, tunnel, times);
                 peer.options.custom_l4 = Some(connector.clone());
                 return Some((peer, Some(connector)));
             }
         }
-        peer.options.connection_timeout = Some(connect_timeout);
-        peer.options.total_connection_timeout = Some(connect_timeout);
+        peer.options.connection_timeout = Some(times.connect);
+        peer.options.total_connection_timeout = Some(times.connect);
+        peer.options.read_timeout = (!tunnel).then_some(times.silence);
         Some((peer, None))
     }
 

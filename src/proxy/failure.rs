@@ -73,7 +73,7 @@ fn is_malformed(error: &Error) -> bool {
     io_kind(error) == Some(ErrorKind::InvalidData)
 }
 
-/// Whether an answer did not come in time, by pingora's timer or by that of a tunnel's handshake.
+/// Whether an answer did not come in time, by pingora's timer or by that of a connection of our own.
 pub(super) fn is_late(error: &Error) -> bool {
     match error.etype() {
         ErrorType::ReadTimedout => true,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::Context;
+use super::upstream_connection::Times;
 use crate::policy::route::Route;
 use crate::refusal::{Reason, Refusal};
 use crate::upstream::{Settings, Target, key};
@@ -13,8 +14,9 @@ use crate::upstream::{Settings, Target, key};
 /// The next server of the request's upstream. A tunnel may be silent for as long as its ends like, once
 /// it is one: its handshake has the time of any answer.
 ///
-/// While the client's body is coming, pingora's one timer runs from one part of it to the next, and from
-/// the last to the answer: it leaves the client the pauses that `body_idle` does.
+/// While the client's body is coming, one timer runs from one part of it to the next, and from the last to
+/// the answer: it leaves the client the pauses that `body_idle` does. It is that of the connection, where
+/// that is one of our own, and else pingora's.
 pub(super) fn next(
     ctx: &mut Context,
     tunnel: bool,
@@ -34,11 +36,9 @@ pub(super) fn next(
     let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
     let body_idle = ctx.state.limits.body_idle;
     let first_byte = if body_idle <= timeout || body_done() { timeout } else { body_idle };
-    let handshake = tunnel.then_some(first_byte);
-    let (mut peer, connector) =
-        backend.peer(&lease, connect_timeout, handshake).ok_or_else(misrouted)?;
+    let times = Times { connect: connect_timeout, silence: first_byte };
+    let (mut peer, connector) = backend.peer(&lease, tunnel, times).ok_or_else(misrouted)?;
     ctx.connector = connector;
-    peer.options.read_timeout = (!tunnel).then_some(first_byte);
     peer.options.write_timeout = (!tunnel).then_some(timeout);
     ctx.lease = Some(lease);
     ctx.attempt_begun = Some(Instant::now());

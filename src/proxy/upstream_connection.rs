@@ -33,7 +33,7 @@ use tokio_rustls::TlsConnector;
 use self::handshake::Handshake;
 use self::idle::Idle;
 use self::lent::Lent;
-use self::stream::Stream;
+use self::stream::{Connection, Stream};
 use crate::upstream::{Protocol, ServerName, Settings, Target, Tls};
 
 pub(super) use self::answers::Malformed;
@@ -56,15 +56,22 @@ pub(super) struct Connections {
     idle: Arc<Idle>,
 }
 
+/// How long servers are waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// To set up a connection, TLS included.
+    pub(super) connect: Duration,
+    /// While something is expected of them: of a tunnel that is the answer to its handshake.
+    pub(super) silence: Duration,
+}
+
 /// What connects for one try of a request, and what the request knows of the connection.
 #[derive(Debug)]
 pub(super) struct Connector {
     connections: Arc<Connections>,
     target: Arc<Target>,
-    /// The time to set up a connection, TLS included.
-    timeout: Duration,
-    /// The time for the answer to the handshake of a tunnel, where one is asked for.
-    tunnel: Option<Duration>,
+    tunnel: bool,
+    times: Times,
     was_used: AtomicBool,
 }
 
@@ -85,12 +92,12 @@ impl Connections {
     pub(super) fn connector(
         self: &Arc<Self>,
         target: &Arc<Target>,
-        timeout: Duration,
-        tunnel: Option<Duration>,
+        tunnel: bool,
+        times: Times,
     ) -> Arc<Connector> {
         let (connections, target) = (self.clone(), target.clone());
         let was_used = AtomicBool::new(false);
-        Arc::new(Connector { connections, target, timeout, tunnel, was_used })
+        Arc::new(Connector { connections, target, tunnel, times, was_used })
     }
 
     async fn secure(&self, stream: Stream, name: &ServerName) -> Result<Stream> {
@@ -137,20 +144,22 @@ impl Connect for Connector {
     /// A tunnel's connection is made for it, and serves nothing else where the server wants no tunnel.
     async fn connect(&self, address: &SocketAddr) -> Result<PingoraStream> {
         let kept = match self.tunnel {
-            None => self.connections.idle.take(&self.target),
-            Some(_) => None,
+            false => self.connections.idle.take(&self.target),
+            true => None,
         };
         self.was_used.store(kept.is_some(), Ordering::Relaxed);
-        let stream = match kept {
-            Some(stream) => stream,
+        let connection = match kept {
+            Some(connection) => connection,
             None => {
                 let late =
                     |_| Error::explain(ErrorType::ConnectTimedout, "to a server of an upstream");
-                timeout(self.timeout, Box::pin(self.open(address))).await.map_err(late)??
+                let opened = timeout(self.times.connect, Box::pin(self.open(address)));
+                Connection::new(opened.await.map_err(late)??, self.times.silence)
             }
         };
-        let handshake = self.tunnel.map(Handshake::new);
-        let lent = Lent::new(stream, &self.target, &self.connections.idle, handshake);
+        let handshake = self.tunnel.then(Handshake::default);
+        let (home, silence) = (&self.connections.idle, self.times.silence);
+        let lent = Lent::new(connection, &self.target, home, silence, handshake);
         Ok(VirtualSocketStream::new(Box::new(lent)).into())
     }
 }

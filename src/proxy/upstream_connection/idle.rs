@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::stream::Stream;
+use super::stream::Connection;
 use crate::upstream::Target;
 
 /// Below the 60 s after which many servers close, so that it is us who do.
@@ -30,7 +30,7 @@ struct Waiting {
 }
 
 struct Kept {
-    stream: Stream,
+    connection: Connection,
     target: Weak<Target>,
     since: Instant,
 }
@@ -48,11 +48,11 @@ impl Idle {
     }
 
     /// The connection to this server that was used last, if it is still good.
-    pub(super) fn take(&self, target: &Arc<Target>) -> Option<Stream> {
+    pub(super) fn take(&self, target: &Arc<Target>) -> Option<Connection> {
         loop {
             let mut kept = self.last(target)?;
             if kept.is_good() {
-                return Some(kept.stream);
+                return Some(kept.connection);
             }
         }
     }
@@ -65,11 +65,11 @@ impl Idle {
     }
 
     /// Keeps a connection on which an answer has ended; the one that was unused for longest makes room.
-    pub(super) fn keep(self: &Arc<Self>, stream: Stream, target: Weak<Target>) {
+    pub(super) fn keep(self: &Arc<Self>, connection: Connection, target: Weak<Target>) {
         if self.most == 0 {
             return;
         }
-        let kept = Kept { stream, target, since: Instant::now() };
+        let kept = Kept { connection, target, since: Instant::now() };
         let mut waiting = self.waiting.lock();
         let over = waiting.connections.len() >= self.most;
         let _made_room = over.then(|| waiting.connections.remove(0));
@@ -95,7 +95,9 @@ impl Idle {
 
 impl Kept {
     fn is_good(&mut self) -> bool {
-        self.since.elapsed() < KEPT && self.target.strong_count() > 0 && self.stream.is_quiet()
+        self.since.elapsed() < KEPT
+            && self.target.strong_count() > 0
+            && self.connection.stream.is_quiet()
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use pingora_core::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -12,15 +13,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::answers::Answer;
 use super::handshake::Handshake;
 use super::idle::Idle;
-use super::stream::Stream;
+use super::stream::{Connection, Stream};
 use crate::upstream::Target;
 
 /// Lent for one request. It goes back where the answer has come to its end, pingora gives it back, and
 /// nothing came after the answer; else it is closed.
 pub(super) struct Lent {
-    stream: Option<Stream>,
+    connection: Option<Connection>,
     answer: Answer,
     state: State,
+    /// For how long the server may be silent while it is waited for.
+    time: Duration,
+    /// Whether it is, by the patience of the connection.
+    is_waited_for: bool,
+    /// Of a tunnel.
     handshake: Option<Handshake>,
     target: Weak<Target>,
     home: Arc<Idle>,
@@ -45,23 +51,51 @@ impl fmt::Debug for Lent {
 
 impl Lent {
     pub(super) fn new(
-        stream: Stream,
+        connection: Connection,
         target: &Arc<Target>,
         home: &Arc<Idle>,
+        time: Duration,
         handshake: Option<Handshake>,
     ) -> Self {
-        let (target, home) = (Arc::downgrade(target), home.clone());
-        let answer = Answer::default();
-        Self { stream: Some(stream), answer, state: State::New, handshake, target, home }
+        Self {
+            connection: Some(connection),
+            answer: Answer::default(),
+            state: State::New,
+            time,
+            is_waited_for: false,
+            handshake,
+            target: Arc::downgrade(target),
+            home: home.clone(),
+        }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
-        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+        let connection = self.connection.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(Pin::new(&mut connection.stream))
     }
 
     /// The handshake of a tunnel, while its answer has not come.
     fn handshake(&mut self) -> Option<&mut Handshake> {
         self.handshake.as_mut().filter(|_| !self.answer.has_begun())
+    }
+
+    /// Whether the server has been silent for too long; who asks is woken when it has. A tunnel may be
+    /// silent for as long as its ends like, once it is one.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(connection) = &mut self.connection else { return false };
+        if self.handshake.is_some() && self.answer.has_begun() {
+            return false;
+        }
+        if !self.is_waited_for {
+            self.is_waited_for = true;
+            connection.patience.begin(self.time);
+        }
+        connection.patience.poll_over(cx).is_ready()
+    }
+
+    /// Something came, or went on to the server. The answer to a handshake has its time as a whole.
+    fn is_waited_for_anew(&mut self) {
+        self.is_waited_for &= self.handshake.is_some();
     }
 
     /// Reads on in the answer. Of what came after it nothing is given to anybody.
@@ -108,10 +142,11 @@ impl AsyncRead for Lent {
         if !this.handshake().is_some_and(|handshake| handshake.holds(cx)) {
             let read = this.stream()?.poll_read(cx, buffer)?;
             if read.is_ready() {
+                this.is_waited_for_anew();
                 return Poll::Ready(this.read_strictly(buffer, before));
             }
         }
-        match this.handshake().is_some_and(|handshake| handshake.is_late(cx)) {
+        match this.is_late(cx) {
             true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             false => Poll::Pending,
         }
@@ -126,6 +161,7 @@ impl AsyncWrite for Lent {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let written = ready!(this.stream()?.poll_write(cx, bytes))?;
+        this.is_waited_for_anew();
         if this.state == State::New {
             // pingora writes the whole head at once.
             this.answer.is_for(bytes);
@@ -163,9 +199,9 @@ impl Drop for Lent {
     fn drop(&mut self) {
         if self.state == State::Returned
             && self.handshake.is_none()
-            && let Some(stream) = self.stream.take()
+            && let Some(connection) = self.connection.take()
         {
-            self.home.keep(stream, self.target.clone());
+            self.home.keep(connection, self.target.clone());
         }
     }
 }

@@ -3,12 +3,29 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::unconstrained;
 use tokio_rustls::client::TlsStream;
+
+use crate::lifecycle::patience::Patience;
+
+/// A connection: what carries it, and the timer of all who wait for its server.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: Stream,
+    pub(super) patience: Patience,
+}
+
+impl Connection {
+    /// Its first request waits for so long.
+    pub(super) fn new(stream: Stream, time: Duration) -> Self {
+        Self { stream, patience: Patience::new(time) }
+    }
+}
 
 #[derive(Debug)]
 pub(super) enum Stream {
