@@ -3,7 +3,6 @@
 use std::os::unix::net::SocketAddr as UnixAddress;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use http::Version;
 use pingora_core::protocols::ALPN;
