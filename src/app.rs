@@ -72,7 +72,8 @@ pub enum Ended {
 /// Builds the gateway and starts it. Everything that can be wrong with the settings is said by now;
 /// what fails here is the machine: an address in use, no memory.
 pub async fn build(settings: Settings, clock: Clock) -> anyhow::Result<App> {
-    build_with(settings, clock, Log::default()).await
+    // Large, and a part of every test's future otherwise.
+    Box::pin(build_with(settings, clock, Log::default())).await
 }
 
 /// The same for a process whose log can be changed.
