@@ -126,8 +126,7 @@ fn settle_unread_body(session: &mut Session) -> bool {
     let headers = &downstream.req_header().headers;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let is_small = length.is_some_and(|length: u64| length <= ACTION_BODY_SIZE);
-    let goes_on = downstream.as_http1().is_some_and(|http1| http1.will_keepalive());
-    if is_small && goes_on && !headers.contains_key(EXPECT) {
+    if is_small && !headers.contains_key(EXPECT) {
         downstream.set_total_drain_timeout(Some(LINGER));
         return false;
     }
