@@ -111,6 +111,26 @@ class ReleaseNotes(unittest.TestCase):
         self.assertIn("Chart.yaml has another version", self.notes(self.version).stderr)
 
 
+class Commits(unittest.TestCase):
+    """cliff.toml, in a history of its own."""
+
+    def test_every_commit_since_the_release_before_is_listed(self):
+        with tempfile.TemporaryDirectory() as root:
+            def git(*arguments):
+                identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+                self.assertEqual(run("git", *identity, *arguments, cwd=root).returncode, 0, arguments)
+
+            git("init", "--quiet")
+            for version, subjects in [("v0.1.0", ["Begin"]), ("v0.2.0", ["Add a thing", "Mend: it"])]:
+                for subject in subjects:
+                    git("commit", "--quiet", "--allow-empty", "--message", f"{subject}\n\nA body.")
+                git("tag", version)
+            done = run(TOOLS / "git-cliff", "--config", ROOT / "cliff.toml", "--latest", cwd=root)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        listed = re.sub(r" \([0-9a-f]{7}\)", "", done.stdout).split("\n")
+        self.assertEqual([line for line in listed if line], ["## Commits", "- Mend: it", "- Add a thing"])
+
+
 class Dockerfile(unittest.TestCase):
     def test_the_linter_has_no_complaint(self):
         done = run(TOOLS / "hadolint", DOCKERFILE)
