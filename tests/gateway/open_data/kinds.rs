@@ -1,15 +1,23 @@
 //! What is sealed still, byte for byte.
 
-use wxgate::simulator::{Overrides, Payload};
+use wxgate::simulator::{OpenData, Overrides, Payload};
 
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
 use crate::support::open_data::{encoded, sealed_fields};
 use crate::support::wechat::APPID;
 
-/// The text that the simulator puts at the end of what it seals.
-fn watermark(gateway: &Gateway) -> String {
-    format!(r#""watermark":{{"timestamp":{},"appid":"{APPID}"}}"#, gateway.clock.now())
+/// Data of alice's, and the watermark that the simulator put at its end.
+fn sealed(gateway: &Gateway, payload: &Payload) -> (OpenData, String) {
+    loop {
+        let now = gateway.clock.now();
+        let data = gateway.wechat.sealed("alice", payload);
+        // Else it is of the one second or of the other.
+        if gateway.clock.now() == now {
+            let watermark = format!(r#""watermark":{{"timestamp":{now},"appid":"{APPID}"}}"#);
+            return (data, watermark);
+        }
+    }
 }
 
 #[tokio::test]
@@ -25,14 +33,14 @@ async fn every_kind_of_open_data_comes_out_whole() {
         (Payload::ShareInfo, r#"{"openGId":"tG"#.to_owned()),
         (Payload::InvoiceTitle, r#"{"type":"1","title":"alice","taxNumber":"","#.to_owned()),
     ] {
-        let data = gateway.wechat.sealed("alice", &payload);
+        let (data, watermark) = sealed(&gateway, &payload);
         let answer = gateway.send_sealed("/openData", &token, &data).await;
         assert_eq!(answer.status, 200, "{payload:?}: {answer:?}");
         assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let text = answer.text();
         assert!(text.starts_with(&begin), "{payload:?}: {text}");
-        assert!(text.ends_with(&format!(",{}}}", watermark(&gateway))), "{payload:?}: {text}");
+        assert!(text.ends_with(&format!(",{watermark}}}")), "{payload:?}: {text}");
     }
 }
 
@@ -48,8 +56,8 @@ async fn numbers_order_spaces_and_unknown_fields_stay_as_wechat_wrote_them() {
         r#""openGId":"tGxyz""#,
     ] {
         let payload = Payload::Json(format!("{{{inner}}}"));
-        let data = gateway.wechat.sealed("alice", &payload);
-        let expected = format!("{{{inner},{}}}", watermark(&gateway));
+        let (data, watermark) = sealed(&gateway, &payload);
+        let expected = format!("{{{inner},{watermark}}}");
         let by_json = gateway.send_sealed("/openData", &token, &data).await;
         assert_eq!((by_json.status, by_json.text()), (200, expected.clone()), "{inner}");
         let fields = [("encryptedData", data.encrypted_data.as_str()), ("iv", data.iv.as_str())];
@@ -62,15 +70,15 @@ async fn numbers_order_spaces_and_unknown_fields_stay_as_wechat_wrote_them() {
 async fn a_sealed_phone_number_comes_out_and_its_country_code_is_a_string() {
     let gateway = Gateway::with(Config::with_open_data()).await;
     let token = gateway.log_in("alice").await;
-    let data = gateway.wechat.sealed("alice", &Payload::Phone);
+    let (data, watermark) = sealed(&gateway, &Payload::Phone);
     let number = gateway.wechat.phone_number("alice");
     let fields = format!(r#""phoneNumber":"{number}","purePhoneNumber":"{number}","countryCode":"#);
     let answer = gateway.send_sealed("/phone", &token, &data).await;
-    assert_eq!(answer.text(), format!(r#"{{{fields}"86",{}}}"#, watermark(&gateway)));
+    assert_eq!(answer.text(), format!(r#"{{{fields}"86",{watermark}}}"#));
     let payload = Payload::Json(format!(r#"{{{fields}86,"n":1.0e1}}"#));
-    let data = gateway.wechat.sealed("alice", &payload);
+    let (data, watermark) = sealed(&gateway, &payload);
     let answer = gateway.send_sealed("/phone", &token, &data).await;
-    assert_eq!(answer.text(), format!(r#"{{{fields}"86","n":1.0e1,{}}}"#, watermark(&gateway)));
+    assert_eq!(answer.text(), format!(r#"{{{fields}"86","n":1.0e1,{watermark}}}"#));
     assert_eq!(gateway.wechat.calls("getuserphonenumber").len(), 0);
 }
 
