@@ -10,8 +10,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::server::configuration::ServerConf;
-use pingora_proxy::http_proxy;
 use pingora_timeout::fast_timeout::set_fast_timeout_to_tokio_threshold;
 use tracing::{info, warn};
 
@@ -118,8 +116,7 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
     metrics::sample_configuration(&metrics, &configuration);
     store_watch::start(configuration.state.load().sessions.store(), &ready);
 
-    let gateway = Gateway::new(configuration.state.clone());
-    let handler = Arc::new(http_proxy(&Arc::new(pingora_settings()), gateway));
+    let handler = Arc::new(Gateway::new(configuration.state.clone()));
     let shared = Shared {
         limits: configuration.limits.clone(),
         trusted_proxies: configuration.trusted_proxies.clone(),
@@ -228,14 +225,4 @@ fn install_crypto_providers() {
 /// in most cases for nothing, stay until they go off, and have a thread that wakes a hundred times a second.
 fn leave_timers_to_tokio() {
     set_fast_timeout_to_tokio_threshold(Some(Duration::ZERO));
-}
-
-fn pingora_settings() -> ServerConf {
-    ServerConf {
-        // Of HTTP/2, each for many requests; those of HTTP/1.1 are kept by each upstream.
-        upstream_keepalive_pool_size: 1024,
-        // A bound on all tries; each request has its upstream's own.
-        max_retries: 16,
-        ..ServerConf::default()
-    }
 }

@@ -1,9 +1,9 @@
-//! The pingora adapter: one short method for each hook, and no decisions of its own.
+//! The pingora adapter: one request of a client, from its head to the line in the log.
 
 mod access_line;
 mod action_body;
 mod admission;
-mod answer_framing;
+mod answer;
 mod attempt;
 mod avatar_later;
 mod backend;
@@ -14,6 +14,8 @@ mod cors;
 mod endless;
 pub mod explain;
 mod failure;
+mod forward;
+mod hop_by_hop;
 mod login_answer;
 mod metrics;
 mod outgoing;
@@ -29,17 +31,14 @@ mod upstream_request;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use bytes::Bytes;
-use http::StatusCode;
-use pingora_core::modules::http::HttpModules;
-use pingora_core::upstreams::peer::HttpPeer;
-use pingora_error::{Error, Result};
-use pingora_http::{RequestHeader, ResponseHeader};
-use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use pingora_error::ErrorType;
+use tracing::debug;
 
 pub use backend::Backend;
 pub use context::Context;
@@ -49,6 +48,7 @@ pub use state::State;
 
 use self::admission::Admitted;
 use self::context::Refused;
+use self::failure::Failure;
 use self::metrics::Ended;
 use crate::policy::route::Action;
 use crate::telemetry::traces::within;
@@ -67,221 +67,113 @@ impl Gateway {
 }
 
 #[async_trait]
-impl ProxyHttp for Gateway {
-    /// In a box: pingora moves it from future to future.
-    type CTX = Box<Context>;
-
-    fn new_ctx(&self) -> Box<Context> {
-        Box::new(Context::new(self.state.load_full()))
-    }
-
-    /// No modules: pingora's own would look at every answer for compression that is never on.
-    fn init_downstream_modules(&self, _: &mut HttpModules) {}
-
-    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
-        let limits = &ctx.state.limits;
-        let stopping = ctx.state.stopping.has_begun();
-        session.set_keepalive((!stopping).then_some(limits.keepalive.as_secs()));
-        session.set_read_timeout(Some(limits.body_idle));
-        session.set_write_timeout(Some(limits.body_idle));
-        Ok(())
-    }
-
-    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        cookie_crumbs::join(session.req_header_mut());
-        let outcome = match admission::admit(session, ctx).await {
-            Ok(Admitted::Preflight) => {
-                cors::answer_preflight(session, ctx).await?;
-                return Ok(true);
-            }
-            Ok(Admitted::Request) if ctx.action() == Action::Proxy => {
-                read_ahead::small_body(session, ctx).await.map(|()| None)
-            }
-            Ok(Admitted::Request) => {
-                within(ctx.span.here(), pin!(run_action::run(session, ctx))).await
-            }
-            Err(refusal) => Err(refusal),
-        };
-        match outcome {
-            Ok(Some(answer)) => respond::answer(session, ctx, answer).await?,
-            Ok(None) => return Ok(false),
-            Err(refusal) => respond::refusal(session, ctx, refusal).await?,
+impl HttpServerApp for Gateway {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if !read_head(&mut session).await {
+            return None;
         }
-        Ok(true)
-    }
-
-    async fn upstream_peer(
-        &self,
-        session: &mut Session,
-        ctx: &mut Self::CTX,
-    ) -> Result<Box<HttpPeer>> {
-        // A try that begins sends what was received so far again.
-        (ctx.body_received, ctx.body_began) = (0, None);
-        let tunnel = tunnel::is_asked_for(session.req_header().as_ref());
-        let peer = peer::next(ctx, tunnel, || session.is_body_done()).map_err(failure::refused)?;
-        spans::begin_try(&session.req_header().method, ctx);
-        Ok(peer)
-    }
-
-    async fn upstream_request_filter(
-        &self,
-        session: &mut Session,
-        request: &mut RequestHeader,
-        ctx: &mut Self::CTX,
-    ) -> Result<()> {
-        upstream_request::rewrite(session, request, ctx)
-    }
-
-    async fn request_body_filter(
-        &self,
-        session: &mut Session,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
-        ctx: &mut Self::CTX,
-    ) -> Result<()> {
-        endless::check(ctx)?;
-        if let Some(replacement) = &ctx.replacement {
-            *body = end_of_stream.then(|| replacement.body.clone());
-            return Ok(());
-        }
-        match body {
-            Some(part) => body_pace::count(session, part, ctx).map_err(failure::refused),
-            None => Ok(()),
-        }
-    }
-
-    async fn response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        ctx: &mut Self::CTX,
-    ) -> Result<()> {
-        ctx.upstream_status = Some(response.status);
-        attempt::answered(ctx, response.status);
-        if let Some(backend) = &ctx.upstream {
-            backend.answered_in(response.version, ctx.connector.is_some());
-        }
-        if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            if !tunnel::is_asked_for(session.req_header().as_ref()) {
-                return Err(failure::refused(failure::unasked_tunnel(ctx)));
-            }
-            session.set_read_timeout(None);
-            session.set_write_timeout(None);
-            ctx.tunnel = Some(ctx.state.tunnels.enter());
-        }
-        answer_framing::check(response)
-            .map_err(|fault| failure::refused(failure::bad_answer(fault, ctx)))?;
-        if !response.status.is_informational() {
-            let (here, version) = (ctx.span.here(), session.req_header().version);
-            within(here, pin!(login_answer::conclude(response, version, ctx))).await?;
-            avatar_later::conclude(response, ctx);
-            respond::clean_upstream_answer(response, ctx)?;
-        }
-        endless::attach(session, response, ctx);
-        Ok(())
-    }
-
-    fn response_body_filter(
-        &self,
-        _: &mut Session,
-        body: &mut Option<Bytes>,
-        end_of_stream: bool,
-        ctx: &mut Self::CTX,
-    ) -> Result<Option<Duration>> {
-        endless::check(ctx)?;
-        if let Some(login) = &mut ctx.login {
-            login.rewrite_body(body, end_of_stream);
-        }
-        Ok(None)
-    }
-
-    fn fail_to_connect(
-        &self,
-        _: &mut Session,
-        _: &HttpPeer,
-        ctx: &mut Self::CTX,
-        mut error: Box<Error>,
-    ) -> Box<Error> {
-        spans::try_failed(ctx, &error);
-        error.set_retry(attempt::not_connected(ctx));
-        error
-    }
-
-    fn error_while_proxy(
-        &self,
-        _: &HttpPeer,
-        session: &mut Session,
-        mut error: Box<Error>,
-        ctx: &mut Self::CTX,
-        client_reused: bool,
-    ) -> Box<Error> {
-        spans::try_failed(ctx, &error);
-        error.set_retry(attempt::broke_off(&error, session, ctx, client_reused));
-        error
-    }
-
-    async fn fail_to_proxy(
-        &self,
-        session: &mut Session,
-        error: &Error,
-        ctx: &mut Self::CTX,
-    ) -> FailToProxy {
-        within(ctx.span.here(), pin!(login_answer::give_up(ctx))).await;
-        failure::leave_behind(error, session);
-        let error_code = match failure::refusal(error, ctx, session.is_body_done()) {
-            Some(refusal) if !respond::has_begun(session) => {
-                let status = refusal.status();
-                session.set_keepalive(None);
-                match respond::refusal(session, ctx, refusal).await {
-                    Ok(()) => status,
-                    Err(_) => 0,
-                }
-            }
-            // Half an answer went out: closing is the only way to say that it is half of one.
-            refusal => {
-                ctx.refusal = ctx.refusal.or_else(|| refusal.as_ref().map(Refused::from));
-                0
+        let mut ctx = Context::new(self.state.load_full());
+        begin(&mut session, &ctx, *shutdown.borrow());
+        let outcome = serve(&mut session, &mut ctx).await;
+        let goes_on = match &outcome {
+            Ok(goes_on) => *goes_on,
+            Err(failure) => {
+                give_up(&mut session, &mut ctx, failure).await;
+                false
             }
         };
-        FailToProxy { error_code, can_reuse_downstream: false }
-    }
-
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        if error.is_none() {
-            attempt::ended(ctx);
+        end(&session, &mut ctx, outcome.is_ok());
+        if !goes_on {
+            return None;
         }
-        let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        let ended = Ended {
-            route: ctx.route.as_ref().map(|route| route.position),
-            method: &session.req_header().method,
-            status,
-            took: ctx.begun.elapsed(),
-            request_bytes: session.body_bytes_read() as u64,
-            response_bytes: session.body_bytes_sent() as u64,
-        };
-        ctx.state.metrics.ended(ended);
-        if let Some(log) = &ctx.state.access_log {
-            access_line::write(log, session, ctx, &ended);
+        let settings = HttpPersistentSettings::for_session(&session);
+        let stream = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(stream, settings))
+    }
+}
+
+/// Reads the head, which the door has seen whole.
+async fn read_head(session: &mut ServerSession) -> bool {
+    match session.read_request().await {
+        Ok(is_there) => is_there,
+        Err(error) => {
+            debug!("a head that pingora does not read: {error}");
+            if *error.etype() == ErrorType::InvalidHTTPHeader {
+                // A client that is gone is not told.
+                let _ = session.respond_error(400).await;
+            }
+            session.shutdown().await;
+            false
         }
-        spans::end(session, ctx);
     }
+}
 
-    /// pingora's lines hold the request target, and with it codes and tokens; ours are written instead.
-    fn suppress_error_log(&self, _: &Session, _: &Self::CTX, _: &Error) -> bool {
-        true
-    }
+fn begin(session: &mut ServerSession, ctx: &Context, closing: bool) {
+    let limits = &ctx.state.limits;
+    let stopping = closing || ctx.state.stopping.has_begun();
+    session.set_keepalive((!stopping).then_some(limits.keepalive.as_secs()));
+    session.set_read_timeout(Some(limits.body_idle));
+    session.set_write_timeout(Some(limits.body_idle));
+}
 
-    fn suppress_proxy_warn_log(
-        &self,
-        _: &Session,
-        _: &Self::CTX,
-        _: &Error,
-        _: ProxyWarnLogContext,
-    ) -> bool {
-        true
-    }
+/// Answers a request, or has it answered. Tells whether the client's connection goes on.
+async fn serve(session: &mut ServerSession, ctx: &mut Context) -> Result<bool, Failure> {
+    cookie_crumbs::join(session.req_header_mut());
+    let outcome = match admission::admit(session, ctx).await {
+        Ok(Admitted::Preflight) => {
+            cors::answer_preflight(session, ctx).await.map_err(Failure::Client)?;
+            return Ok(true);
+        }
+        Ok(Admitted::Request) if ctx.action() == Action::Proxy => {
+            read_ahead::empty_body(session, ctx).await.map(|()| None)
+        }
+        Ok(Admitted::Request) => within(ctx.span.here(), pin!(run_action::run(session, ctx))).await,
+        Err(refusal) => Err(refusal),
+    };
+    let answered = match outcome {
+        Ok(None) => return forward::forward(session, ctx).await,
+        Ok(Some(answer)) => respond::answer(session, ctx, answer).await,
+        Err(refusal) => respond::refusal(session, ctx, refusal).await,
+    };
+    answered.map(|()| true).map_err(Failure::Client)
+}
 
-    fn request_summary(&self, _: &Session, ctx: &Self::CTX) -> String {
-        ctx.route_name()
+/// Tells the client what its request came to, where that can still be told.
+async fn give_up(session: &mut ServerSession, ctx: &mut Context, failure: &Failure) {
+    within(ctx.span.here(), pin!(login_answer::give_up(ctx))).await;
+    failure::leave_behind(failure, session);
+    match failure.refusal(ctx, session.is_body_done()) {
+        Some(refusal) if !respond::has_begun(session) => {
+            session.set_keepalive(None);
+            // A client that is gone is not told.
+            let _ = respond::refusal(session, ctx, refusal).await;
+        }
+        // Half an answer went out: closing is the only way to say that it is half of one.
+        refusal => ctx.refusal = ctx.refusal.or_else(|| refusal.as_ref().map(Refused::from)),
     }
+}
+
+/// A request has ended: counted, and written to the log.
+fn end(session: &ServerSession, ctx: &mut Context, is_whole: bool) {
+    if is_whole {
+        attempt::ended(ctx);
+    }
+    let status = session.response_written().map_or(0, |response| response.status.as_u16());
+    let ended = Ended {
+        route: ctx.route.as_ref().map(|route| route.position),
+        method: &session.req_header().method,
+        status,
+        took: ctx.begun.elapsed(),
+        request_bytes: session.body_bytes_read() as u64,
+        response_bytes: session.body_bytes_sent() as u64,
+    };
+    ctx.state.metrics.ended(ended);
+    if let Some(log) = &ctx.state.access_log {
+        access_line::write(log, session, ctx, &ended);
+    }
+    spans::end(session, ctx);
 }

@@ -66,13 +66,24 @@ impl Chunks {
     /// Reads on; what follows the body is not looked at. Gives how many bytes are part of it, or what is
     /// malformed.
     pub(crate) fn read(&mut self, all: &[u8]) -> Result<usize, &'static str> {
+        self.read_into(all, |_| ())
+    }
+
+    /// The same, and gives the data in the chunks, piece by piece.
+    pub(crate) fn read_into(
+        &mut self,
+        all: &[u8],
+        mut data: impl FnMut(&[u8]),
+    ) -> Result<usize, &'static str> {
         let mut bytes = all;
         while let [first, rest @ ..] = bytes {
             match self.expects {
                 Expects::Nothing => break,
                 Expects::Data { left } => {
                     let here = left.min(bytes.len() as u64);
-                    bytes = bytes.get(here as usize..).unwrap_or_default();
+                    let (piece, rest) = bytes.split_at(here as usize);
+                    data(piece);
+                    bytes = rest;
                     self.expects = match left - here {
                         0 => Expects::DataReturn,
                         left => Expects::Data { left },

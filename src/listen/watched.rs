@@ -36,8 +36,6 @@ pub(super) trait Watch: Debug + Send + Sync + Unpin + 'static {
 pub(super) enum Verdict {
     /// They go on.
     Pass,
-    /// So many of them go on, and the rest with a later read. Where none do, the watch wakes the reader.
-    Hold(usize),
     /// None of them goes on, and nothing after them: the reader is told why.
     Refuse(&'static str),
     /// So many of them go on, then these instead of the rest, and nothing after them.
@@ -78,11 +76,6 @@ impl<W: Watch> Watched<W> {
         Some(watched.stream)
     }
 
-    /// Who looks at it.
-    pub(super) fn watch(&self) -> &W {
-        &self.watch
-    }
-
     /// The connection that is looked at.
     pub(super) fn stream(&self) -> &Stream {
         &self.stream
@@ -95,14 +88,6 @@ impl<W: Watch> Watched<W> {
         let length = self.before.len().min(buffer.remaining());
         buffer.put_slice(&self.before.split_to(length));
         Poll::Ready(Ok(()))
-    }
-
-    /// Keeps what follows for the next read.
-    fn hold(&mut self, buffer: &mut ReadBuf<'_>, end: usize) {
-        let mut held = BytesMut::from(buffer.filled().get(end..).unwrap_or_default());
-        held.extend_from_slice(&self.before);
-        self.before = held;
-        buffer.set_filled(end);
     }
 
     fn take_instead(&mut self, buffer: &mut ReadBuf<'_>) {
@@ -146,11 +131,6 @@ impl<W: Watch> AsyncRead for Watched<W> {
         let read = buffer.filled().get(before..).unwrap_or_default();
         match self.watch.read(cx, read) {
             Verdict::Pass => Poll::Ready(Ok(())),
-            Verdict::Hold(length) => {
-                let end = before + length.min(read.len());
-                self.hold(buffer, end);
-                if length == 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
-            }
             Verdict::Refuse(why) => {
                 buffer.set_filled(before);
                 self.ended = true;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use http::Version;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
 use super::Context;
 use super::metrics::Ended;
@@ -13,7 +13,7 @@ use crate::telemetry::log::access::{AccessLog, Request};
 use crate::telemetry::log::mask;
 
 /// Writes the line of a request that has ended.
-pub(super) fn write(log: &AccessLog, session: &Session, ctx: &Context, ended: &Ended<'_>) {
+pub(super) fn write(log: &AccessLog, session: &ServerSession, ctx: &Context, ended: &Ended<'_>) {
     let head = session.req_header();
     let peer: Option<SocketAddr> =
         session.client_addr().and_then(|address| address.as_inet()).copied();

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::request::Parts;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
 use super::{Context, State, spans};
 use crate::access::Known;
@@ -23,7 +23,10 @@ pub(super) enum Admitted {
 }
 
 /// Admits a request to its route, or refuses it. What was found out is left in the context.
-pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<Admitted, Refusal> {
+pub(super) async fn admit(
+    session: &mut ServerSession,
+    ctx: &mut Context,
+) -> Result<Admitted, Refusal> {
     let state = ctx.state.clone();
     let admitted = check_head(session, ctx, &state);
     if admitted.as_ref().is_err_and(|refusal| refusal.reason == Reason::BadRequest) {
@@ -44,7 +47,7 @@ pub(super) async fn admit(session: &mut Session, ctx: &mut Context) -> Result<Ad
 
 async fn admit_to(
     route: &Route,
-    session: &Session,
+    session: &ServerSession,
     ctx: &mut Context,
     state: &State,
 ) -> Result<(), Refusal> {
@@ -60,7 +63,7 @@ async fn admit_to(
 
 /// The route of a request; none for a preflight.
 fn check_head(
-    session: &Session,
+    session: &ServerSession,
     ctx: &mut Context,
     state: &State,
 ) -> Result<Option<Arc<Route>>, Refusal> {

@@ -1,41 +1,31 @@
 //! What a try came to: what it tells of the server, and whether there is another one.
 
 use http::StatusCode;
-use pingora_error::{Error, ErrorSource, ErrorType, RetryType};
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
-use super::{Context, failure, spans};
+use super::failure::Failure;
+use super::upstream_connection::Fault;
+use super::{Context, spans};
 use crate::upstream::Outcome;
 
-/// pingora says so in the context of an error, and nowhere else.
-const READ: &str = "bytes already read: ";
-const NOTHING_READ: &str = "bytes already read: 0";
-
-/// No connection came about. No byte was sent, so that even a POST may go to another server.
-pub(super) fn not_connected(ctx: &Context) -> bool {
-    report(ctx, Outcome::NotConnected);
-    may_try_again(ctx)
-}
-
-/// A request broke off on a connection. Tells whether it may be tried again: only where the upstream
-/// cannot have begun to answer, and only where it would do no harm if it had begun to work
-/// (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
-pub(super) fn broke_off(error: &Error, session: &mut Session, ctx: &Context, reused: bool) -> bool {
-    let reused = reused || ctx.connector.as_ref().is_some_and(|connector| connector.was_used());
-    let unheard = is_unheard(error, session, ctx, reused);
-    let late = failure::is_late(error);
-    if *error.esource() == ErrorSource::Upstream {
-        match error.etype() {
-            // It waited for a client that was slow, or meant to have its server left out.
-            _ if late && !session.is_body_done() => {}
-            ErrorType::WriteTimedout => report(ctx, Outcome::TimedOut),
-            _ if late => report(ctx, Outcome::TimedOut),
-            // A server may close an idle connection in the moment that it is used again.
-            _ if unheard && reused => {}
-            _ => report(ctx, Outcome::Broken),
-        }
+/// A try failed. Tells whether there may be another one: where no connection came about, so that even a POST
+/// may go to another server; else only where the upstream cannot have begun to answer, and only where it
+/// would do no harm if it had begun to work (RFC 9110, 9.2.2; RFC 9112, 9.3.1).
+pub(super) fn failed(failure: &Failure, session: &mut ServerSession, ctx: &Context) -> bool {
+    let Failure::Server(fault) = failure else { return false };
+    let is_silent = ctx.upstream_status.is_none() && session.response_written().is_none();
+    let is_unheard = fault.is_unheard(ctx.connection_was_used) && is_silent;
+    match fault {
+        Fault::NotConnected(_) => report(ctx, Outcome::NotConnected),
+        // It waited for a client that was slow, or meant to have its server left out.
+        Fault::Late if !session.is_body_done() => {}
+        Fault::Late | Fault::TakesNothing => report(ctx, Outcome::TimedOut),
+        // A server may close an idle connection in the moment that it is used again.
+        _ if is_unheard && ctx.connection_was_used => {}
+        _ => report(ctx, Outcome::Broken),
     }
-    unheard && is_idempotent(session, ctx) && may_try_again(ctx)
+    let does_no_harm = matches!(fault, Fault::NotConnected(_)) || is_idempotent(session, ctx);
+    is_unheard && does_no_harm && may_try_again(ctx)
 }
 
 /// The head of an answer came; what only says that more will come is none.
@@ -58,31 +48,13 @@ pub(super) fn ended(ctx: &Context) {
     }
 }
 
-/// Whether the connection gave nothing back, for a reason that lies in the connection.
-fn is_unheard(error: &Error, session: &Session, ctx: &Context, reused: bool) -> bool {
-    let is_upstreams = *error.esource() == ErrorSource::Upstream;
-    if !is_upstreams || ctx.upstream_status.is_some() || session.response_written().is_some() {
-        return false;
-    }
-    let context = error.context.as_ref().map_or("", |context| context.as_str());
-    let after_part_of_a_head = context.contains(READ) && !context.contains(NOTHING_READ);
-    match error.retry {
-        // Refused streams and connections that HTTP/2 servers take leave of.
-        RetryType::Decided(true) => true,
-        RetryType::ReusedOnly => reused && !after_part_of_a_head,
-        RetryType::Decided(false) => reused && *error.etype() == ErrorType::WriteError,
-    }
-}
-
-fn is_idempotent(session: &Session, ctx: &Context) -> bool {
+fn is_idempotent(session: &ServerSession, ctx: &Context) -> bool {
     let method_is = session.req_header().method.is_idempotent();
-    // What an action makes of a GET goes on as a POST; and the end of a body, with which another one goes
-    // on, comes once.
-    let is_replaced = ctx
-        .replacement
-        .as_ref()
-        .is_some_and(|replacement| replacement.taken.is_some() || !replacement.body.is_empty());
-    method_is && !is_replaced && !session.as_ref().retry_buffer_truncated()
+    match &ctx.replacement {
+        // What an action makes of a GET goes on as a POST.
+        Some(replacement) => method_is && replacement.taken.is_none(),
+        None => method_is && !session.retry_buffer_truncated(),
+    }
 }
 
 /// Whether there are tries and budget left; takes from the budget.

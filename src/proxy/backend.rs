@@ -1,33 +1,60 @@
-//! An upstream in pingora's terms: the part of a peer that all of its requests have in common.
+//! An upstream with its connections.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::os::unix::net::SocketAddr as UnixAddress;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use http::Version;
+use parking_lot::Mutex;
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::ALPN;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::upstreams::peer::{HttpPeer, Scheme};
 use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
+use pingora_error::{Error, ErrorType, Result};
 
-use super::upstream_connection::{Connections, Connector, KEEPALIVE, KEPT, Times};
+use super::upstream_connection::{Connected, Connections, KEEPALIVE, KEPT};
 use crate::upstream::{Address, Protocol, Settings, Target, Tls, Upstream, key};
 
 /// Requests at once on one HTTP/2 connection, as most servers allow.
 const H2_STREAMS: u32 = 100;
 /// What a slow client can make the gateway hold of one answer; pingora's own default is 8 MiB.
 const H2_STREAM_WINDOW: u32 = 256 << 10;
+/// Idle HTTP/2 connections, each for many requests.
+const H2_KEPT: usize = 1024;
+/// So long a server that has no HTTP/2 is not asked for it again.
+const WITHOUT_HTTP2: Duration = Duration::from_secs(60);
+
 /// An upstream, and how to connect to it.
-#[derive(Debug)]
 pub struct Backend {
     /// The upstream.
     pub upstream: Arc<Upstream>,
-    /// Cloned for each request, which costs no allocation; the address and the name are the target's.
+    /// Those of HTTP/1.1.
+    connections: Connections,
+    /// Those of HTTP/2, made when they are needed first: reading the system's CAs takes time.
+    http2: OnceLock<Connector>,
+    /// Cloned for each request over HTTP/2; the address and the name are the target's.
     template: HttpPeer,
-    /// Those of HTTP/1.1. pingora makes and keeps those of HTTP/2.
-    connections: Arc<Connections>,
-    /// HTTP/2 is asked for with its servers of `https`, and none was found that has none.
-    http2: AtomicBool,
+    /// Servers of `https` that were found to have no HTTP/2, by their addresses, and until when that is
+    /// believed.
+    without_http2: Mutex<HashMap<Address, Instant>>,
+}
+
+/// What serves one request.
+pub(super) enum Link {
+    Http1(Connected),
+    /// With whether the connection had served another request before.
+    Http2(Box<Http2Session>, bool),
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend").field("upstream", &self.upstream).finish_non_exhaustive()
+    }
 }
 
 impl Backend {
@@ -37,7 +64,7 @@ impl Backend {
         let nowhere = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
         let mut template = HttpPeer::new(nowhere, false, String::new());
         // pingora keys its pools by address, name and the serial of the client's certificate, but not
-        // by the CA: without this a connection that one upstream's CA let through could serve another.
+        // by the CA.
         template.group_key = pool_key(settings);
         template.options.ca = settings.tls.ca.as_ref().map(|ca| ca.iter().map(wrapped).collect());
         template.client_cert_key = client_certificate(&settings.tls);
@@ -47,51 +74,93 @@ impl Backend {
         // As much as all streams together, so that a slow reader holds up none but itself.
         template.options.h2_connection_window_size = Some(H2_STREAM_WINDOW * H2_STREAMS);
         template.options.tcp_keepalive = Some(KEEPALIVE);
-        let (connections, http2) = (Connections::new(settings), settings.http2.into());
-        Self { upstream, template, connections, http2 }
+        Self {
+            connections: Connections::new(settings),
+            http2: OnceLock::new(),
+            template,
+            without_http2: Mutex::default(),
+            upstream,
+        }
     }
 
-    /// The peer for a request to this target, and what connects to it by HTTP/1.1. A tunnel is made by
-    /// that, whatever else is spoken.
-    pub(super) fn peer(
+    /// What serves a request at this target, set up within this time.
+    pub(super) async fn link(
         &self,
         target: &Arc<Target>,
         tunnel: bool,
-        times: Times,
-    ) -> Option<(Box<HttpPeer>, Option<Arc<Connector>>)> {
-        let mut peer = Box::new(self.template.clone());
+        time: Duration,
+    ) -> Result<Link> {
+        if self.asks_for_http2(target, tunnel) {
+            // In a box: it has room for a handshake.
+            if let Some(link) = Box::pin(self.link_by_http2(target, time)).await? {
+                return Ok(link);
+            }
+            self.give_up_http2(target);
+        }
+        self.connections.connect(target, tunnel, time).await.map(Link::Http1)
+    }
+
+    /// A stream of HTTP/2 has ended.
+    pub(super) async fn give_back(&self, session: Http2Session, target: &Target) {
+        let (Some(connector), Some(peer)) = (self.http2.get(), self.peer(target)) else { return };
+        connector.release_http_session(HttpSession::H2(session), &peer, Some(KEPT)).await;
+    }
+
+    /// The server has none, or wants HTTP/1.1 for what it was asked. Tells whether that can be spoken.
+    pub(super) fn give_up_http2(&self, target: &Target) -> bool {
+        let speaks_http1 = target.protocol == Protocol::Https;
+        if speaks_http1 {
+            let until = Instant::now() + WITHOUT_HTTP2;
+            let mut without = self.without_http2.lock();
+            without.retain(|_, until| *until > Instant::now());
+            without.insert(target.address.clone(), until);
+        }
+        speaks_http1
+    }
+
+    /// A tunnel is made by HTTP/1.1, where that is spoken.
+    fn asks_for_http2(&self, target: &Target, tunnel: bool) -> bool {
+        match target.protocol {
+            Protocol::Http => false,
+            Protocol::H2c => true,
+            Protocol::Https => {
+                let known = || self.without_http2.lock().get(&target.address).copied();
+                let has_none = || known().is_some_and(|until| until > Instant::now());
+                self.upstream.settings.http2 && !tunnel && !has_none()
+            }
+        }
+    }
+
+    /// None where the server has no HTTP/2. What pingora has connected then is not used: it would read
+    /// HTTP/1.1 leniently.
+    async fn link_by_http2(&self, target: &Target, time: Duration) -> Result<Option<Link>> {
+        let unnamed = || Error::explain(ErrorType::TLSHandshakeFailure, "no name to verify");
+        let mut peer = self.peer(target).ok_or_else(unnamed)?;
+        peer.options.connection_timeout = Some(time);
+        peer.options.total_connection_timeout = Some(time);
+        let options = || ConnectorOptions::new(H2_KEPT);
+        let connector = self.http2.get_or_init(|| Connector::new(Some(options())));
+        Ok(match connector.get_http_session(&peer).await? {
+            (HttpSession::H2(session), was_used) => Some(Link::Http2(Box::new(session), was_used)),
+            _ => None,
+        })
+    }
+
+    /// The target in pingora's terms, for HTTP/2.
+    fn peer(&self, target: &Target) -> Option<HttpPeer> {
+        let mut peer = self.template.clone();
         peer._address = match &target.address {
             Address::Tcp(address) => SocketAddr::Inet(*address),
             Address::Unix(path) => SocketAddr::Unix(UnixAddress::from_pathname(path).ok()?),
         };
-        let asks_http2 = !tunnel && self.http2.load(Ordering::Relaxed);
-        match target.protocol {
-            Protocol::H2c => peer.options.alpn = ALPN::H2,
-            Protocol::Https if asks_http2 => {
-                // Never without a name: pingora would verify nothing.
-                target.tls_name.as_ref()?.as_str().clone_into(&mut peer.sni);
-                peer.scheme = Scheme::HTTPS;
-                peer.options.alpn = ALPN::H2H1;
-            }
-            Protocol::Http | Protocol::Https => {
-                // pingora would set timers for a connection that is kept, too.
-                let connector = self.connections.connector(target, tunnel, times);
-                peer.options.custom_l4 = Some(connector.clone());
-                return Some((peer, Some(connector)));
-            }
+        peer.options.alpn = ALPN::H2;
+        if target.protocol == Protocol::Https {
+            // Never without a name: pingora would verify nothing.
+            target.tls_name.as_ref()?.as_str().clone_into(&mut peer.sni);
+            peer.scheme = Scheme::HTTPS;
+            peer.options.alpn = ALPN::H2H1;
         }
-        peer.options.connection_timeout = Some(times.connect);
-        peer.options.total_connection_timeout = Some(times.connect);
-        peer.options.read_timeout = (!tunnel).then_some(times.silence);
-        Some((peer, None))
-    }
-
-    /// A server has answered in this version. Where it was asked for HTTP/2 and has none, pingora's own
-    /// connection would be used again for HTTP/1.1, and read leniently: all others are our own.
-    pub(super) fn answered_in(&self, version: Version, by_own_connection: bool) {
-        if version != Version::HTTP_2 && !by_own_connection {
-            self.http2.store(false, Ordering::Relaxed);
-        }
+        Some(peer)
     }
 }
 

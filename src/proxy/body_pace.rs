@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
 use super::Context;
 use crate::refusal::{Reason, Refusal};
@@ -12,7 +12,11 @@ use crate::refusal::{Reason, Refusal};
 /// Counts a part of the client's body. A client that sends a byte now and then holds a server of the
 /// upstream for as long as it likes, whatever `body_idle` says (slowhttptest, -B): a body has to come
 /// at some pace over all. A tunnel has no body.
-pub(super) fn count(session: &Session, part: &Bytes, ctx: &mut Context) -> Result<(), Refusal> {
+pub(super) fn count(
+    session: &ServerSession,
+    part: &Bytes,
+    ctx: &mut Context,
+) -> Result<(), Refusal> {
     if session.was_upgraded() {
         return Ok(());
     }
@@ -29,6 +33,6 @@ pub(super) fn count(session: &Session, part: &Bytes, ctx: &mut Context) -> Resul
 }
 
 /// A stream of messages over HTTP/2, as of gRPC, may take hours.
-fn is_a_conversation(session: &Session) -> bool {
+fn is_a_conversation(session: &ServerSession) -> bool {
     session.is_http2() && !session.req_header().headers.contains_key(CONTENT_LENGTH)
 }

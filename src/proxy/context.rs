@@ -10,7 +10,6 @@ use http::{HeaderValue, StatusCode};
 
 use super::avatar_later::AvatarLater;
 use super::login_answer::LoginUnderWay;
-use super::upstream_connection::Connector;
 use super::{Backend, State};
 use crate::identity::trace_context::Trace;
 use crate::lifecycle::in_flight::Guard;
@@ -49,8 +48,8 @@ pub struct Context {
     pub(super) upstream: Option<Arc<Backend>>,
     /// The target of the try that is under way, or of the last one.
     pub(super) lease: Option<Lease>,
-    /// What has connected to that target, where HTTP/1.1 is spoken with it.
-    pub(super) connector: Option<Arc<Connector>>,
+    /// Whether the connection to that target had served another request before.
+    pub(super) connection_was_used: bool,
     /// Tries so far.
     pub(super) attempts: usize,
     /// What the upstream answered; also where it said only that more would come.
@@ -141,7 +140,7 @@ impl Context {
             tokens_at: Vec::new(),
             upstream: None,
             lease: None,
-            connector: None,
+            connection_was_used: false,
             attempts: 0,
             upstream_status: None,
             replacement: None,

@@ -1,15 +1,15 @@
 //! CORS on the way: what a page is told is the gateway's word, on every answer of a route that has it.
 
 use http::HeaderName;
+use pingora_core::protocols::http::ServerSession;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
 
 use super::{Context, respond};
 use crate::policy::cors;
 
 /// Answers a preflight: without a body, and without what it asks about.
-pub(super) async fn answer_preflight(session: &mut Session, ctx: &Context) -> Result<()> {
+pub(super) async fn answer_preflight(session: &mut ServerSession, ctx: &Context) -> Result<()> {
     let request = session.req_header();
     let method = cors::preflighted(&request.method, &request.headers);
     let mut response = respond::bare_head(204, ctx)?;

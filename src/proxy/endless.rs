@@ -3,26 +3,25 @@
 
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use pingora_error::Result;
+use pingora_core::protocols::http::ServerSession;
 use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
 
-use super::{Context, failure};
+use super::Context;
 use crate::listen::closer_of;
 use crate::refusal::{Reason, Refusal};
 
 /// Attaches a request to its session, where its answer says that it has no end. A connection that it has
 /// for itself is closed as soon as the session has ended; a stream of HTTP/2 with the next data on it.
-pub(super) fn attach(session: &Session, response: &ResponseHeader, ctx: &mut Context) {
+pub(super) fn attach(session: &ServerSession, response: &ResponseHeader, ctx: &mut Context) {
     let Some(live) = ctx.live.as_ref().filter(|_| is_endless(response)) else { return };
-    let closer = closer_of(session.as_downstream().stream()).unwrap_or_default();
+    let closer = closer_of(session.stream()).unwrap_or_default();
     ctx.attached = Some(ctx.state.sessions.attach(live.live.clone(), closer));
 }
 
 /// Fails once the session has ended.
-pub(super) fn check(ctx: &Context) -> Result<()> {
+pub(super) fn check(ctx: &Context) -> Result<(), Refusal> {
     match ctx.attached.as_ref().is_some_and(|attached| attached.has_ended()) {
-        true => Err(failure::refused(Refusal::new(Reason::TokenInvalid, "the session has ended"))),
+        true => Err(Refusal::new(Reason::TokenInvalid, "the session has ended")),
         false => Ok(()),
     }
 }

@@ -5,17 +5,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::header::{CONNECTION, HOST};
+use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora_http::RequestHeader;
 
 use super::outgoing::{self, Outgoing};
-use super::{peer, run_action};
+use super::{hop_by_hop, peer, run_action};
 use crate::clock::Clock;
 use crate::identity::forwarded::TrustedProxies;
 use crate::identity::trace_context::{Trace, Traces};
-use crate::identity::{Call, HOP_BY_HOP, HeaderRules, Identity, Subject};
+use crate::identity::{Call, HeaderRules, Identity, Subject};
 use crate::policy::admission::{self, host_name};
 use crate::policy::limits::Limits;
 use crate::policy::path;
@@ -233,7 +233,9 @@ impl Rules {
             let _ = assertion.set(assertions.in_words(&settings.name));
         }
         let trace = Trace::of(self.traces, origin.believed());
-        let mut headers = without_hop_by_hop(client);
+        let mut headers = client.clone();
+        // Where it names what nobody may, the request is refused.
+        let _ = hop_by_hop::take_off_request(&mut headers);
         Outgoing {
             rules: &self.header_rules,
             identity: &self.identity,
@@ -282,7 +284,7 @@ impl Rules {
                 TokenSource::Cookie(_) => plain == "cookie",
                 TokenSource::Query(_) => false,
             });
-            if is_hop_by_hop(client, name) {
+            if hop_by_hop::is_of_request(client, name) {
                 "it is for this connection only"
             } else if plain.contains(['_', '.']) && self.header_rules.removes(name, &[]) {
                 "many servers read `_` and `.` as `-`, and the upstream does not list it"
@@ -308,22 +310,6 @@ fn request(question: &Question<'_>) -> Result<RequestHeader, Refusal> {
         request.append_header(name, value).map_err(|_| malformed())?;
     }
     Ok(request)
-}
-
-/// As pingora takes them off before (RFC 9110, 7.6.1).
-fn without_hop_by_hop(client: &HeaderMap) -> HeaderMap {
-    let mut headers = client.clone();
-    for name in client.keys().filter(|name| is_hop_by_hop(client, name)) {
-        headers.remove(name);
-    }
-    headers
-}
-
-fn is_hop_by_hop(headers: &HeaderMap, name: &HeaderName) -> bool {
-    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let mut named = lines.flat_map(|line| line.split(','));
-    HOP_BY_HOP.contains(&name.as_str())
-        || named.any(|named| named.trim().eq_ignore_ascii_case(name.as_str()))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {

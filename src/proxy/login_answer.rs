@@ -14,7 +14,8 @@ use pingora_http::ResponseHeader;
 use serde_json::Value;
 use tracing::warn;
 
-use super::{Context, failure};
+use super::Context;
+use super::failure::Failure;
 use crate::actions::exchange::LoggedIn;
 use crate::refusal::Refusal;
 use crate::session::EndReason;
@@ -89,21 +90,21 @@ pub(super) async fn conclude(
     response: &mut ResponseHeader,
     client: Version,
     ctx: &mut Context,
-) -> Result<()> {
+) -> Result<(), Failure> {
     let (Some(login), Some(live)) = (&mut ctx.login, &ctx.live) else { return Ok(()) };
     let sessions = &ctx.state.sessions;
     if response.status.as_u16() >= 400 {
         let ended = sessions.end_unless_accepted(&live.session).await;
-        return ended.map_err(|error| failure::refused(Refusal::from(error)));
+        return ended.map_err(|error| Refusal::from(error).into());
     }
     let claims = claims(&response.headers);
     if !claims.is_empty() {
         let added = sessions.add_claims(live, claims).await;
-        added.map_err(|error| failure::refused(Refusal::from(error)))?;
+        added.map_err(Refusal::from)?;
     }
     let accepted = sessions.accept(&live.session).await;
-    accepted.map_err(|error| failure::refused(Refusal::from(error)))?;
-    ctx.state.logins.note_standing(&login.logged_in).await.map_err(failure::refused)?;
+    accepted.map_err(Refusal::from)?;
+    ctx.state.logins.note_standing(&login.logged_in).await?;
     login.accepted = true;
     let json = response.headers.get(CONTENT_TYPE).is_some_and(|content_type| {
         content_type.to_str().is_ok_and(|text| text.to_ascii_lowercase().contains("json"))
@@ -114,9 +115,7 @@ pub(super) async fn conclude(
         login.body = Some(BytesMut::new());
         response.remove_header(&CONTENT_LENGTH);
         if client == Version::HTTP_11 {
-            // The upstream may have spoken HTTP/1.0, which has no chunks.
-            response.set_version(Version::HTTP_11);
-            response.insert_header(TRANSFER_ENCODING, "chunked")?;
+            response.insert_header(TRANSFER_ENCODING, "chunked").map_err(Failure::Client)?;
         }
     }
     Ok(())

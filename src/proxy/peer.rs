@@ -1,27 +1,35 @@
-//! Which server a request goes to, in pingora's terms.
+//! Which server a request goes to, and how long it is waited for.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pingora_core::upstreams::peer::HttpPeer;
-
-use super::Context;
-use super::upstream_connection::Times;
+use super::{Backend, Context};
 use crate::policy::route::Route;
 use crate::refusal::{Reason, Refusal};
 use crate::upstream::{Settings, Target, key};
 
-/// The next server of the request's upstream. A tunnel may be silent for as long as its ends like, once
-/// it is one: its handshake has the time of any answer.
-///
-/// While the client's body is coming, one timer runs from one part of it to the next, and from the last to
-/// the answer: it leaves the client the pauses that `body_idle` does. It is that of the connection, where
-/// that is one of our own, and else pingora's.
-pub(super) fn next(
-    ctx: &mut Context,
-    tunnel: bool,
-    body_done: impl FnOnce() -> bool,
-) -> Result<Box<HttpPeer>, Refusal> {
+/// A server for one try.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) backend: Arc<Backend>,
+    pub(super) target: Arc<Target>,
+    pub(super) times: Times,
+}
+
+/// How long servers are waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// To set up a connection, TLS included.
+    pub(super) connect: Duration,
+    /// While it is the server's turn.
+    pub(super) answer: Duration,
+    /// While the client's body is coming: pauses that a client may make are not its server's.
+    pub(super) client: Duration,
+}
+
+/// The next server of the request's upstream.
+pub(super) fn next(ctx: &mut Context) -> Result<Chosen, Refusal> {
     let misrouted = || Refusal::new(Reason::UpstreamUnavailable, "the route has no upstream");
     let backend = ctx.upstream.clone().ok_or_else(misrouted)?;
     let settings = &backend.upstream.settings;
@@ -33,16 +41,12 @@ pub(super) fn next(
         Refusal { said: true, ..Refusal::new(Reason::UpstreamUnavailable, note) }
     })?;
     ctx.attempts += 1;
-    let (connect_timeout, timeout) = timeouts(ctx.route.as_deref(), settings);
-    let body_idle = ctx.state.limits.body_idle;
-    let first_byte = if body_idle <= timeout || body_done() { timeout } else { body_idle };
-    let times = Times { connect: connect_timeout, silence: first_byte };
-    let (mut peer, connector) = backend.peer(&lease, tunnel, times).ok_or_else(misrouted)?;
-    ctx.connector = connector;
-    peer.options.write_timeout = (!tunnel).then_some(timeout);
+    let (connect, answer) = timeouts(ctx.route.as_deref(), settings);
+    let client = answer.max(ctx.state.limits.body_idle);
+    let target = Arc::clone(&lease);
     ctx.lease = Some(lease);
     ctx.attempt_begun = Some(Instant::now());
-    Ok(peer)
+    Ok(Chosen { backend, target, times: Times { connect, answer, client } })
 }
 
 /// To set up a connection; and to the first byte of the answer, and between bytes.

@@ -2,34 +2,35 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName,
-    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, RETRY_AFTER,
+    SET_COOKIE, WWW_AUTHENTICATE,
 };
 use http::{Method, StatusCode};
+use pingora_core::protocols::http::ServerSession;
 use pingora_error::Result;
 use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
 use tracing::{debug, warn};
 
 use super::context::Refused;
-use super::{Context, cors};
+use super::{Context, cors, hop_by_hop};
 use crate::actions::answer::Answer;
 use crate::policy::limits::{ACTION_BODY_SIZE, LINGER};
 use crate::policy::route::HeaderChanges;
 use crate::refusal::Refusal;
 
-/// Has no constant in `http`.
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-
 /// Whether the client has got the head of its answer. A 1xx is none; the bytes of a tunnel come after one.
-pub(super) fn has_begun(session: &Session) -> bool {
+pub(super) fn has_begun(session: &ServerSession) -> bool {
     session.response_written().is_some_and(|response| {
         !response.status.is_informational() || response.status == StatusCode::SWITCHING_PROTOCOLS
     })
 }
 
 /// Writes the answer of an action.
-pub(super) async fn answer(session: &mut Session, ctx: &Context, answer: Answer) -> Result<()> {
+pub(super) async fn answer(
+    session: &mut ServerSession,
+    ctx: &Context,
+    answer: Answer,
+) -> Result<()> {
     let mut header = head(answer.status.as_u16(), ctx)?;
     if !answer.body.is_empty() {
         header.insert_header(CONTENT_TYPE, "application/json; charset=utf-8")?;
@@ -48,7 +49,7 @@ pub(super) async fn answer(session: &mut Session, ctx: &Context, answer: Answer)
 
 /// Writes a refusal, and tells the operator what the client is not told.
 pub(super) async fn refusal(
-    session: &mut Session,
+    session: &mut ServerSession,
     ctx: &mut Context,
     refusal: Refusal,
 ) -> Result<()> {
@@ -98,15 +99,15 @@ pub(super) fn bare_head(status: u16, ctx: &Context) -> Result<ResponseHeader> {
 
 /// Writes an answer of the gateway's own.
 pub(super) async fn write(
-    session: &mut Session,
+    session: &mut ServerSession,
     header: ResponseHeader,
     body: String,
 ) -> Result<()> {
     let closing = settle_unread_body(session);
     let no_body = body.is_empty() || session.req_header().method == Method::HEAD;
-    session.write_response_header(Box::new(header), no_body).await?;
+    session.write_response_header(Box::new(header)).await?;
     if !no_body {
-        session.write_response_body(Some(Bytes::from(body)), true).await?;
+        session.write_response_body(Bytes::from(body), true).await?;
     }
     if closing {
         let rest = async { while let Ok(Some(_)) = session.read_request_body().await {} };
@@ -118,19 +119,18 @@ pub(super) async fn write(
 /// The client may still be sending a body that nobody reads. A small one is read to its end, so that the
 /// connection goes on; whoever has more of it, or says no length, is closed (CVE-2025-4366), a moment
 /// later, so that no reset overtakes the answer. Whether it is.
-fn settle_unread_body(session: &mut Session) -> bool {
-    let downstream = session.as_downstream_mut();
-    if downstream.is_http2() || downstream.is_body_done() {
+fn settle_unread_body(session: &mut ServerSession) -> bool {
+    if session.is_http2() || session.is_body_done() {
         return false;
     }
-    let headers = &downstream.req_header().headers;
+    let headers = &session.req_header().headers;
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let is_small = length.is_some_and(|length: u64| length <= ACTION_BODY_SIZE);
     if is_small && !headers.contains_key(EXPECT) {
-        downstream.set_total_drain_timeout(Some(LINGER));
+        session.set_total_drain_timeout(Some(LINGER));
         return false;
     }
-    downstream.set_keepalive(None);
+    session.set_keepalive(None);
     true
 }
 
@@ -147,8 +147,7 @@ fn change_headers(response: &mut ResponseHeader, changes: &HeaderChanges) -> Res
 /// Takes from an upstream's answer what only the gateway may say, and names the request. What it says of
 /// its connection is not the client's either (RFC 9110, 7.6.1): pingora adds what is to be said of that.
 pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
-    response.remove_header(&CONNECTION);
-    response.remove_header(&KEEP_ALIVE);
+    hop_by_hop::take_off_answer(response);
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str();
         name.starts_with("x-wx-") || name.starts_with("x-session-")

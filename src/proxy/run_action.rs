@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 use serde_json::value::RawValue;
 
 use super::avatar_later::AvatarLater;
@@ -29,7 +29,7 @@ use crate::wechat::open_data::Kind;
 
 /// Runs the action of the request's route; none where the request goes on to an upstream.
 pub(super) async fn run(
-    session: &mut Session,
+    session: &mut ServerSession,
     ctx: &mut Context,
 ) -> Result<Option<Answer>, Refusal> {
     if ctx.action() == Action::Authorize {
@@ -47,7 +47,7 @@ pub(super) async fn run(
 }
 
 /// The body is not read: it is the upstream's.
-fn answer_gateway(session: &Session, ctx: &Context) -> Answer {
+fn answer_gateway(session: &ServerSession, ctx: &Context) -> Answer {
     let state = &ctx.state;
     let (identity, rules) = (&state.identity, &state.header_rules);
     let subject = ctx.live.as_ref().map(Subject::from);
@@ -63,7 +63,11 @@ fn answer_gateway(session: &Session, ctx: &Context) -> Answer {
     authorize::authorize(identity, &changed)
 }
 
-async fn act(session: &Session, ctx: &mut Context, body: Bytes) -> Result<Option<Answer>, Refusal> {
+async fn act(
+    session: &ServerSession,
+    ctx: &mut Context,
+    body: Bytes,
+) -> Result<Option<Answer>, Refusal> {
     let state = ctx.state.clone();
     let head: &Parts = session.req_header().as_ref();
     let (query, headers) = (head.uri.query(), &head.headers);

@@ -6,8 +6,7 @@
 use http::header::HOST;
 use http::request::Parts;
 use http::{Method, StatusCode};
-use pingora_error::Error;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
 use super::{Context, State};
 use crate::identity::trace_context::Trace;
@@ -80,13 +79,13 @@ pub(super) fn answered(ctx: &mut Context, status: StatusCode) {
 }
 
 /// The try came to nothing.
-pub(super) fn try_failed(ctx: &mut Context, error: &Error) {
-    ctx.try_span.fail(error.etype().as_str());
+pub(super) fn try_failed(ctx: &mut Context, why: &str) {
+    ctx.try_span.fail(why);
     ctx.try_span = Span::none();
 }
 
 /// A request ends.
-pub(super) fn end(session: &Session, ctx: &mut Context) {
+pub(super) fn end(session: &ServerSession, ctx: &mut Context) {
     ctx.try_span = Span::none();
     let mut span = std::mem::take(&mut ctx.span);
     if !span.is_recorded() {

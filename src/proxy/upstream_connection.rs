@@ -1,43 +1,46 @@
-//! HTTP/1.1 connections to the servers of an upstream: our own, below pingora.
+//! Connections to the servers of an upstream, and one request with its answer on them.
 //!
-//! pingora (0.9.1) reads answers leniently: it takes a Content-Length beside Transfer-Encoding off before
-//! anybody can see it, chunk sizes and line ends in many forms, folded lines. Two programs may end such
-//! an answer in two places, and on a connection that is used again the rest of the one is the beginning of
-//! another client's. Nothing can be put between pingora and a connection that it has made and keeps. So
-//! each request gets a virtual socket, which pingora uses once; below it connections are made and kept
-//! here, TLS included, and what comes on them is read strictly first ([`answers`]).
+//! Those of HTTP/1.1 are our own, and what comes on them is read strictly ([`answers`]): pingora (0.9.1)
+//! takes a Content-Length beside Transfer-Encoding off before anybody can see it, chunk sizes and line ends
+//! in many forms, folded lines. Two programs may end such an answer in two places, and on a connection that
+//! is used again the rest of the one is the beginning of another client's. Those of HTTP/2 are pingora's,
+//! whose framing is h2's.
 
+mod answer_head;
 mod answers;
-mod handshake;
+mod fault;
+mod http1;
+mod http2;
 mod idle;
-mod lent;
+mod outbox;
 mod stream;
 mod tls;
+mod waiting;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use pingora_core::connectors::l4::Connect;
+use bytes::Bytes;
 use pingora_core::protocols::TcpKeepalive;
+use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::l4::ext::{connect, connect_uds, set_tcp_keepalive};
-use pingora_core::protocols::l4::socket::SocketAddr;
-use pingora_core::protocols::l4::stream::Stream as PingoraStream;
-use pingora_core::protocols::l4::virt::VirtualSocketStream;
 use pingora_error::{Error, ErrorType, Result};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use self::handshake::Handshake;
 use self::idle::Idle;
-use self::lent::Lent;
 use self::stream::{Connection, Stream};
-use crate::upstream::{Protocol, ServerName, Settings, Target, Tls};
+use crate::lifecycle::patience::Patience;
+use crate::upstream::{Address, Protocol, ServerName, Settings, Target, Tls};
 
 pub(super) use self::answers::Malformed;
+pub(super) use self::fault::Fault;
+pub(super) use self::http1::Http1;
+pub(super) use self::http2::Http2;
 pub(super) use self::idle::KEPT;
+pub(super) use self::outbox::Framing;
 
 /// A peer that is gone without a word is found out by TCP. Pings of HTTP/2 would do it too, but
 /// gRPC servers end connections that ping more than once in five minutes.
@@ -56,23 +59,21 @@ pub(super) struct Connections {
     idle: Arc<Idle>,
 }
 
-/// How long servers are waited for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// To set up a connection, TLS included.
-    pub(super) connect: Duration,
-    /// While something is expected of them: of a tunnel that is the answer to its handshake.
-    pub(super) silence: Duration,
+/// A connection for one request.
+#[derive(Debug)]
+pub(super) struct Connected {
+    connection: Connection,
+    target: Weak<Target>,
+    home: Arc<Idle>,
+    /// Whether it had served another request before.
+    pub(super) was_used: bool,
 }
 
-/// What connects for one try of a request, and what the request knows of the connection.
-#[derive(Debug)]
-pub(super) struct Connector {
-    connections: Arc<Connections>,
-    target: Arc<Target>,
-    tunnel: bool,
-    times: Times,
-    was_used: AtomicBool,
+impl Connected {
+    /// Keeps it for another request.
+    fn give_back(self) {
+        self.home.keep(self.connection, self.target);
+    }
 }
 
 impl fmt::Debug for Connections {
@@ -83,21 +84,47 @@ impl fmt::Debug for Connections {
 
 impl Connections {
     /// None yet; so many idle ones are kept.
-    pub(super) fn new(settings: &Settings) -> Arc<Self> {
+    pub(super) fn new(settings: &Settings) -> Self {
         let idle = Idle::new(settings.keepalive);
-        Arc::new(Self { tls: settings.tls.clone(), connector: OnceLock::new(), idle })
+        Self { tls: settings.tls.clone(), connector: OnceLock::new(), idle }
     }
 
-    /// What connects to this server for one try.
-    pub(super) fn connector(
-        self: &Arc<Self>,
+    /// A connection to this server, which is set up within this time. A tunnel's is made for it.
+    pub(super) async fn connect(
+        &self,
         target: &Arc<Target>,
         tunnel: bool,
-        times: Times,
-    ) -> Arc<Connector> {
-        let (connections, target) = (self.clone(), target.clone());
-        let was_used = AtomicBool::new(false);
-        Arc::new(Connector { connections, target, tunnel, times, was_used })
+        time: Duration,
+    ) -> Result<Connected> {
+        let kept = if tunnel { None } else { self.idle.take(target) };
+        let (known_as, home) = (Arc::downgrade(target), self.idle.clone());
+        if let Some(connection) = kept {
+            return Ok(Connected { connection, target: known_as, home, was_used: true });
+        }
+        let late = |_| Error::explain(ErrorType::ConnectTimedout, "to a server of an upstream");
+        let opened = timeout(time, Box::pin(self.open(target))).await.map_err(late)?;
+        let connection = Connection::new(opened?, time);
+        Ok(Connected { connection, target: known_as, home, was_used: false })
+    }
+
+    async fn open(&self, target: &Target) -> Result<Stream> {
+        let stream = match &target.address {
+            Address::Tcp(address) => {
+                let stream = connect(address, None).await?;
+                // Without them it is slower, and works.
+                let _ = stream.set_nodelay(true);
+                set_tcp_keepalive(&stream, &KEEPALIVE)?;
+                Stream::Tcp(stream)
+            }
+            Address::Unix(path) => Stream::Unix(connect_uds(path).await?),
+        };
+        match (&target.tls_name, target.protocol) {
+            (Some(name), Protocol::Https) => self.secure(stream, name).await,
+            (None, Protocol::Https) => {
+                Error::e_explain(ErrorType::TLSHandshakeFailure, "no name to verify")
+            }
+            _ => Ok(stream),
+        }
     }
 
     async fn secure(&self, stream: Stream, name: &ServerName) -> Result<Stream> {
@@ -108,58 +135,58 @@ impl Connections {
     }
 }
 
-impl Connector {
-    /// Whether the connection had served another request before.
-    pub(super) fn was_used(&self) -> bool {
-        self.was_used.load(Ordering::Relaxed)
-    }
-
-    async fn open(&self, address: &SocketAddr) -> Result<Stream> {
-        let stream = match address {
-            SocketAddr::Inet(address) => {
-                let stream = connect(address, None).await?;
-                // Without them it is slower, and works.
-                let _ = stream.set_nodelay(true);
-                set_tcp_keepalive(&stream, &KEEPALIVE)?;
-                Stream::Tcp(stream)
-            }
-            SocketAddr::Unix(address) => {
-                let nameless =
-                    || Error::explain(ErrorType::ConnectError, "a socket without a path");
-                Stream::Unix(connect_uds(address.as_pathname().ok_or_else(nameless)?).await?)
-            }
-        };
-        match (&self.target.tls_name, self.target.protocol) {
-            (Some(name), Protocol::Https) => self.connections.secure(stream, name).await,
-            (None, Protocol::Https) => {
-                Error::e_explain(ErrorType::TLSHandshakeFailure, "no name to verify")
-            }
-            _ => Ok(stream),
-        }
-    }
+/// One request and its answer.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    Http1(Box<Http1>),
+    Http2(Box<Http2>),
 }
 
-#[async_trait]
-impl Connect for Connector {
-    /// A tunnel's connection is made for it, and serves nothing else where the server wants no tunnel.
-    async fn connect(&self, address: &SocketAddr) -> Result<PingoraStream> {
-        let kept = match self.tunnel {
-            false => self.connections.idle.take(&self.target),
-            true => None,
-        };
-        self.was_used.store(kept.is_some(), Ordering::Relaxed);
-        let connection = match kept {
-            Some(connection) => connection,
-            None => {
-                let late =
-                    |_| Error::explain(ErrorType::ConnectTimedout, "to a server of an upstream");
-                let opened = timeout(self.times.connect, Box::pin(self.open(address)));
-                Connection::new(opened.await.map_err(late)??, self.times.silence)
-            }
-        };
-        let handshake = self.tunnel.then(Handshake::default);
-        let (home, silence) = (&self.connections.idle, self.times.silence);
-        let lent = Lent::new(connection, &self.target, home, silence, handshake);
-        Ok(VirtualSocketStream::new(Box::new(lent)).into())
+impl Exchange {
+    /// Sends a part of the body, for which there is room; with the last one the request is whole.
+    pub(super) fn send(&mut self, data: Bytes, ends: bool) {
+        match self {
+            Self::Http1(it) => it.send(data, ends),
+            Self::Http2(it) => it.send(data, ends),
+        }
+    }
+
+    /// Whether another part of the body may be sent.
+    pub(super) fn has_room(&self) -> bool {
+        match self {
+            Self::Http1(it) => it.has_room(),
+            Self::Http2(it) => it.has_room(),
+        }
+    }
+
+    /// Whether the server still takes the request, as far as is known. Its answer may come all the same.
+    pub(super) fn takes_body(&self) -> bool {
+        match self {
+            Self::Http1(it) => it.takes_body(),
+            Self::Http2(it) => it.takes_body(),
+        }
+    }
+
+    /// From now on the server is waited for so long, where something is expected of it.
+    pub(super) fn wait_for(&mut self, time: Option<Duration>) {
+        match self {
+            Self::Http1(it) => it.waiting.set(time),
+            Self::Http2(it) => it.waiting.set(time),
+        }
+    }
+
+    /// From now on both ends say what they like. HTTP/2 has no tunnels here.
+    pub(super) fn become_tunnel(&mut self) {
+        if let Self::Http1(it) = self {
+            it.become_tunnel();
+        }
+    }
+
+    /// What came of the answer; nothing where there is room for more of the request again.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<HttpTask>, Fault>> {
+        match self {
+            Self::Http1(it) => it.poll(cx),
+            Self::Http2(it) => it.poll(cx),
+        }
     }
 }

@@ -33,7 +33,7 @@ pub struct Target {
 }
 
 /// A socket address or the path of a unix socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the types say it")]
 pub enum Address {
     Tcp(SocketAddr),

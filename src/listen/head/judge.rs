@@ -200,7 +200,7 @@ pub(crate) fn has_control(text: &[u8]) -> bool {
 }
 
 /// RFC 9110, 5.6.2.
-pub(in crate::listen) fn is_token(byte: u8) -> bool {
+pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 

@@ -1,21 +1,25 @@
-//! An answer as it stands on the wire, read strictly before pingora reads it leniently: where it ends is
-//! said once and in one way (RFC 9112, 6.3), or it is none.
+//! An answer as it stands on the wire, read strictly: where it ends is said once and in one way
+//! (RFC 9112, 6.3), or it is none.
 
 use std::fmt;
 
+use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
+use pingora_core::protocols::http::HttpTask;
 
-use crate::listen::{Chunks, has_control};
-use crate::policy::guard::{is_chunked, is_length};
+use super::answer_head::{Head, Status};
+use crate::listen::Chunks;
 
 /// What one line of a head may be long.
 const LINE_SIZE: usize = 64 << 10;
 /// What heads may be long together, those included that only say that more will come.
 const HEADS_SIZE: usize = 256 << 10;
+/// The lines of one head.
+const HEAD_LINES: usize = 256;
 
 /// Why an answer is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::proxy) struct Malformed(&'static str);
+pub(in crate::proxy) struct Malformed(pub(super) &'static str);
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,205 +33,150 @@ impl std::error::Error for Malformed {}
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     expects: Expects,
-    /// To HEAD: it ends with its head.
-    has_no_body: bool,
-    head: Head,
+    /// It ends with its head.
+    is_to_head: bool,
+    lines: Lines,
+    /// How long the heads were that were read.
+    heads: usize,
+    /// By the server's word nothing comes after it.
+    is_last: bool,
 }
 
+/// What comes next.
 #[derive(Debug, Default)]
-enum Expects {
+pub(super) enum Expects {
     #[default]
     Head,
     Length(u64),
     Chunks(Chunks),
-    /// It ends with the connection; so does a tunnel.
+    /// It ends with the connection.
     Close,
+    /// No HTTP any more.
+    Tunnel,
     /// What comes now is no part of this answer.
     Nothing,
 }
 
-/// What the lines of a head said so far.
+/// How far the lines of a head have been looked at.
 #[derive(Debug, Default)]
-struct Head {
-    /// A line whose end has not come.
-    begun: Vec<u8>,
-    size: usize,
-    /// None before the status line.
-    status: Option<Status>,
-    length: Option<u64>,
-    chunked: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Status {
-    code: u16,
-    http11: bool,
+struct Lines {
+    count: usize,
+    /// Where the line begins whose end has not come.
+    begin: usize,
+    /// There is no end of a line between its beginning and here.
+    looked: usize,
 }
 
 impl Answer {
-    /// What is known of the request from its first bytes.
-    pub(super) fn is_for(&mut self, request: &[u8]) {
-        self.has_no_body = request.starts_with(b"HEAD ");
-    }
-
-    /// Whether its head is there: one that does not only say that more will come.
-    pub(super) fn has_begun(&self) -> bool {
-        !matches!(self.expects, Expects::Head)
+    /// The answer to HEAD, or to another method.
+    pub(super) fn to(is_to_head: bool) -> Self {
+        Self { is_to_head, ..Self::default() }
     }
 
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.expects, Expects::Nothing)
     }
 
-    /// Reads on. Gives how many bytes are part of the answer, which are all while it goes on.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
-        let mut used = 0;
-        while let Some(rest) = bytes.get(used..).filter(|rest| !rest.is_empty()) {
-            used += match &mut self.expects {
-                Expects::Nothing => return Ok(used),
-                Expects::Close => rest.len(),
-                Expects::Head => self.read_line(rest)?,
-                Expects::Length(left) => {
-                    let here = (*left).min(rest.len() as u64);
-                    *left -= here;
-                    if *left == 0 {
-                        self.expects = Expects::Nothing;
+    /// Whether the server says that the connection goes on.
+    pub(super) fn leaves_open(&self) -> bool {
+        !self.is_last
+    }
+
+    /// Takes what is part of the answer from these bytes.
+    pub(super) fn read(
+        &mut self,
+        bytes: &mut BytesMut,
+        parts: &mut Vec<HttpTask>,
+    ) -> Result<(), Malformed> {
+        while !bytes.is_empty() {
+            let part = match &mut self.expects {
+                Expects::Nothing => return Ok(()),
+                Expects::Head => match self.lines.end_of_head(bytes)? {
+                    None if self.heads + bytes.len() <= HEADS_SIZE => return Ok(()),
+                    Some(size) if self.heads + size <= HEADS_SIZE => {
+                        self.read_head(bytes.split_to(size).freeze())?
                     }
-                    here as usize
+                    _ => return Err(Malformed("a head that is too large")),
+                },
+                Expects::Length(left) => {
+                    let here = (*left).min(bytes.len() as u64);
+                    *left -= here;
+                    let ends = *left == 0;
+                    self.end_if(ends);
+                    HttpTask::Body(Some(bytes.split_to(here as usize).freeze()), ends)
                 }
                 Expects::Chunks(chunks) => {
-                    let here = chunks.read(rest).map_err(Malformed)?;
-                    if chunks.have_ended() {
-                        self.expects = Expects::Nothing;
-                    }
-                    here
+                    let mut data = BytesMut::with_capacity(bytes.len());
+                    let read = chunks.read_into(bytes, |piece| data.extend_from_slice(piece));
+                    bytes.advance(read.map_err(Malformed)?);
+                    let ends = chunks.have_ended();
+                    self.end_if(ends);
+                    HttpTask::Body(Some(data.freeze()), ends)
                 }
+                Expects::Close => HttpTask::Body(Some(bytes.split().freeze()), false),
+                Expects::Tunnel => HttpTask::UpgradedBody(Some(bytes.split().freeze()), false),
             };
-        }
-        Ok(used)
-    }
-
-    /// Reads to the end of a line of the head, or what there is of one.
-    fn read_line(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
-        let (line, length) = match memchr(b'\n', bytes) {
-            Some(end) => (bytes.get(..end).unwrap_or_default(), end + 1),
-            None => (bytes, bytes.len()),
-        };
-        self.head.size += length;
-        if self.head.begun.len() + length > LINE_SIZE || self.head.size > HEADS_SIZE {
-            return Err(Malformed("a head that is too large"));
-        }
-        if length == line.len() {
-            self.head.begun.extend_from_slice(line);
-        } else if self.head.begun.is_empty() {
-            self.end_line(line)?;
-        } else {
-            let mut begun = std::mem::take(&mut self.head.begun);
-            begun.extend_from_slice(line);
-            self.end_line(&begun)?;
-        }
-        Ok(length)
-    }
-
-    fn end_line(&mut self, line: &[u8]) -> Result<(), Malformed> {
-        let Some(line) = line.strip_suffix(b"\r") else {
-            return Err(Malformed("a line that ends in LF alone"));
-        };
-        match (self.head.status, line) {
-            (None, line) => self.head.status = Some(Status::parse(line)?),
-            (Some(status), b"") => {
-                self.expects = self.head.framing(status, self.has_no_body)?;
-                let size = self.head.size;
-                self.head = Head { size, ..Head::default() };
-            }
-            (Some(status), line) => self.head.read_field(line, status)?,
-        }
-        Ok(())
-    }
-}
-
-impl Status {
-    /// RFC 9112, 4; servers leave the space before an empty reason away.
-    fn parse(line: &[u8]) -> Result<Self, Malformed> {
-        let bad = Malformed("a status line that is none");
-        let http11 = match line.get(..9) {
-            Some(b"HTTP/1.1 ") => true,
-            Some(b"HTTP/1.0 ") => false,
-            _ => return Err(bad),
-        };
-        let code = line.get(9..12).filter(|code| code.iter().all(u8::is_ascii_digit));
-        let code = code.and_then(|code| str::from_utf8(code).ok()?.parse().ok());
-        let code = code.filter(|code| (100..1000).contains(code)).ok_or(bad)?;
-        let reason = line.get(12..).unwrap_or_default();
-        match (reason.first(), has_control(reason)) {
-            (None | Some(b' '), false) => Ok(Self { code, http11 }),
-            _ => Err(bad),
-        }
-    }
-}
-
-/// RFC 9112, 5: a name, a colon right after it, and a value; no folded line. What else a name cannot hold
-/// pingora's parser refuses too.
-fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
-    let colon = memchr(b':', line).and_then(|colon| line.split_at_checked(colon));
-    let Some((name, [_, value @ ..])) = colon else {
-        return Err(Malformed("a header line without a colon"));
-    };
-    let has_space = name.iter().fold(false, |found, byte| found | (*byte <= b' '));
-    if name.is_empty() || has_space {
-        return Err(Malformed("a header name that is none, or a folded line"));
-    }
-    if has_control(value) {
-        return Err(Malformed("a control character in a header value"));
-    }
-    Ok((name, value.trim_ascii()))
-}
-
-impl Head {
-    fn read_field(&mut self, line: &[u8], status: Status) -> Result<(), Malformed> {
-        let (name, value) = field(line)?;
-        // By the length first: most fields are neither.
-        match name.len() {
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                let length = Some(value).filter(|value| is_length(value));
-                let length = length.and_then(|value| str::from_utf8(value).ok()?.parse().ok());
-                let length = length.ok_or(Malformed("a Content-Length that is not one number"))?;
-                if self.length.is_some_and(|other| other != length) {
-                    return Err(Malformed("two Content-Lengths"));
-                }
-                self.length = Some(length);
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if self.chunked || !is_chunked(value) || !status.http11 {
-                    let why = "a Transfer-Encoding other than one `chunked` over HTTP/1.1";
-                    return Err(Malformed(why));
-                }
-                self.chunked = true;
-            }
-            _ => {}
+            parts.push(part);
         }
         Ok(())
     }
 
-    /// What comes after the head.
-    fn framing(&self, status: Status, has_no_body: bool) -> Result<Expects, Malformed> {
-        if self.chunked && self.length.is_some() {
-            return Err(Malformed("both Content-Length and Transfer-Encoding"));
+    /// The connection has ended. Gives the end of the answer; none where it breaks off.
+    pub(super) fn close(&mut self) -> Option<HttpTask> {
+        self.is_last = true;
+        match std::mem::replace(&mut self.expects, Expects::Nothing) {
+            Expects::Close => Some(HttpTask::Body(None, true)),
+            Expects::Tunnel => Some(HttpTask::UpgradedBody(None, true)),
+            _ => None,
         }
-        let is_informational = status.code < 200;
-        let says_body = self.chunked || self.length.is_some_and(|length| length > 0);
-        if says_body && (is_informational || status.code == 204) {
-            return Err(Malformed("a body after a status that has none"));
+    }
+
+    fn end_if(&mut self, ends: bool) {
+        if ends {
+            self.expects = Expects::Nothing;
         }
-        Ok(match (status.code, self.length) {
-            (101, _) => Expects::Close,
-            (100..200, _) => Expects::Head,
-            (204 | 304, _) | (_, Some(0)) => Expects::Nothing,
-            _ if has_no_body => Expects::Nothing,
-            _ if self.chunked => Expects::Chunks(Chunks::default()),
-            (_, Some(length)) => Expects::Length(length),
-            (_, None) => Expects::Close,
-        })
+    }
+
+    fn read_head(&mut self, bytes: Bytes) -> Result<HttpTask, Malformed> {
+        self.heads += bytes.len();
+        let lines = std::mem::take(&mut self.lines);
+        let head = Head::parse(&bytes, lines.count)?;
+        self.expects = head.framing(self.is_to_head)?;
+        self.is_last = head.is_last();
+        Ok(HttpTask::Header(Box::new(head.fields), self.has_ended()))
+    }
+}
+
+impl Lines {
+    /// How long the head is, once its end is there. The first line is looked at as soon as it has come:
+    /// what is no HTTP may be silent after it.
+    fn end_of_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        loop {
+            let Some(length) = memchr(b'\n', bytes.get(self.looked..).unwrap_or_default()) else {
+                self.looked = bytes.len();
+                return match self.looked - self.begin > LINE_SIZE {
+                    true => Err(Malformed("a head that is too large")),
+                    false => Ok(None),
+                };
+            };
+            let end = self.looked + length;
+            let line = bytes.get(self.begin..end).unwrap_or_default();
+            let Some(line) = line.strip_suffix(b"\r") else {
+                return Err(Malformed("a line that ends in LF alone"));
+            };
+            if self.count == 0 {
+                Status::parse(line)?;
+            }
+            if line.len() >= LINE_SIZE || self.count > HEAD_LINES {
+                return Err(Malformed("a head that is too large"));
+            }
+            let was_last = line.is_empty();
+            (self.begin, self.looked) = (end + 1, end + 1);
+            if was_last {
+                return Ok(Some(end + 1));
+            }
+            self.count += 1;
+        }
     }
 }
 

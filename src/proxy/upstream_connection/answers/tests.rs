@@ -2,16 +2,33 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Reads an answer to a GET; gives what of it is over.
-fn read(bytes: &str) -> Result<Option<&str>, Malformed> {
-    read_for("GET / HTTP/1.1\r\n", bytes)
+/// Reads an answer to a GET; gives what came after it, where it is over.
+fn read(text: &str) -> Result<Option<String>, Malformed> {
+    read_by(Answer::default(), text).map(|(_, rest)| rest)
 }
 
-fn read_for<'a>(request: &str, bytes: &'a str) -> Result<Option<&'a str>, Malformed> {
-    let mut answer = Answer::default();
-    answer.is_for(request.as_bytes());
-    let used = answer.read(bytes.as_bytes())?;
-    Ok(answer.has_ended().then(|| &bytes[used..]))
+fn read_by(mut answer: Answer, text: &str) -> Result<(String, Option<String>), Malformed> {
+    let mut parts = Vec::new();
+    let rest = read_on(&mut answer, text.as_bytes(), &mut parts)?;
+    Ok((data(&parts), rest))
+}
+
+fn read_on(
+    answer: &mut Answer,
+    bytes: &[u8],
+    parts: &mut Vec<HttpTask>,
+) -> Result<Option<String>, Malformed> {
+    let mut bytes = BytesMut::from(bytes);
+    answer.read(&mut bytes, parts)?;
+    Ok(answer.has_ended().then(|| String::from_utf8(bytes.to_vec()).unwrap()))
+}
+
+fn data(parts: &[HttpTask]) -> String {
+    let pieces = parts.iter().filter_map(|part| match part {
+        HttpTask::Body(data, _) | HttpTask::UpgradedBody(data, _) => data.clone(),
+        _ => None,
+    });
+    pieces.map(|data| String::from_utf8(data.to_vec()).unwrap()).collect()
 }
 
 #[test]
@@ -28,13 +45,13 @@ fn where_an_answer_ends_is_found() {
         "HTTP/1.1 304 Not Modified\r\nContent-Length: 40\r\n\r\n",
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
     ] {
-        assert_eq!(read(answer), Ok(Some("")), "{answer:?}");
+        assert_eq!(read(answer), Ok(Some(String::new())), "{answer:?}");
         let more = format!("{answer}HTTP/1.1 ");
-        assert_eq!(read(&more), Ok(Some("HTTP/1.1 ")), "{answer:?}");
+        assert_eq!(read(&more), Ok(Some("HTTP/1.1 ".to_owned())), "{answer:?}");
     }
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
-    assert_eq!(read_for("HEAD / HTTP/1.1\r\n", head), Ok(Some("")));
-    assert_eq!(read_for("HEADER / HTTP/1.1\r\n", head), Ok(None));
+    assert!(read_by(Answer::to(true), head).unwrap().1.is_some());
+    assert!(read_by(Answer::to(false), head).unwrap().1.is_none());
 }
 
 #[test]
@@ -111,6 +128,48 @@ fn a_head_without_an_end_is_refused_at_its_limit() {
     assert!(read(&heads).is_err());
 }
 
+#[test]
+fn the_data_of_a_body_is_given_without_its_framing() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunked = format!("{head}4;a=b\r\nfine\r\n2\r\n, \r\n3\r\nall\r\n0\r\nX: y\r\n\r\nHTTP");
+    let (body, rest) = read_by(Answer::default(), &chunked).unwrap();
+    assert_eq!((body.as_str(), rest.as_deref()), ("fine, all", Some("HTTP")));
+    let tunnel = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\0\n\r";
+    assert_eq!(read_by(Answer::default(), tunnel).unwrap().0, "\0\n\r");
+}
+
+#[test]
+fn a_connection_goes_on_where_both_ends_say_so() {
+    for (head, goes_on) in [
+        ("HTTP/1.1 200 OK\r\n", true),
+        ("HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n", true),
+        ("HTTP/1.1 200 OK\r\nConnection: X, Close\r\n", false),
+        ("HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: keep-alive\r\n", false),
+        ("HTTP/1.0 200 OK\r\n", false),
+        ("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", true),
+    ] {
+        let mut answer = Answer::default();
+        let bytes = format!("{head}Content-Length: 0\r\n\r\n");
+        read_on(&mut answer, bytes.as_bytes(), &mut Vec::new()).unwrap();
+        assert_eq!(answer.leaves_open(), goes_on, "{head}");
+    }
+}
+
+#[test]
+fn names_and_values_stay_as_the_server_wrote_them() {
+    let mut parts = Vec::new();
+    let text = "HTTP/1.1 299 Not So Bad\r\nSet-Cookie: a=1\r\nX-OdD-cAsE:  \u{e9} \r\nset-cookie:b\r\n\r\n";
+    read_on(&mut Answer::default(), text.as_bytes(), &mut parts).unwrap();
+    let [HttpTask::Header(head, false)] = &parts[..] else { panic!("{parts:?}") };
+    assert_eq!(head.get_reason_phrase(), Some("Not So Bad"));
+    let mut wire = Vec::new();
+    head.header_to_h1_wire(&mut wire);
+    let wire = String::from_utf8(wire).unwrap();
+    let mut lines: Vec<_> = wire.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["Set-Cookie: a=1", "X-OdD-cAsE: \u{e9}", "set-cookie: b"]);
+}
+
 proptest! {
     #[test]
     fn pieces_are_read_like_the_whole(
@@ -122,17 +181,21 @@ proptest! {
         let text = format!("HTTP/1.1 {code} OK\r\n{fields}\r\n{body}");
         let bytes = text.as_bytes();
         let (first, second) = bytes.split_at(at.min(bytes.len()));
-        let mut whole = Answer::default();
-        let of_whole = whole.read(bytes);
-        let mut answer = Answer::default();
-        let in_pieces = answer.read(first).and_then(|used| match used == first.len() {
-            true => answer.read(second).map(|more| used + more),
-            false => Ok(used),
+        let (mut whole, mut of_whole) = (Answer::default(), Vec::new());
+        let whole_end = read_on(&mut whole, bytes, &mut of_whole);
+        let (mut answer, mut of_pieces) = (Answer::default(), Vec::new());
+        let mut buffer = BytesMut::from(first);
+        let in_pieces = answer.read(&mut buffer, &mut of_pieces).and_then(|()| {
+            buffer.extend_from_slice(second);
+            answer.read(&mut buffer, &mut of_pieces)
         });
-        prop_assert_eq!(in_pieces.is_err(), of_whole.is_err());
-        if let (Ok(in_pieces), Ok(of_whole)) = (in_pieces, of_whole) {
-            prop_assert_eq!(in_pieces, of_whole);
+        prop_assert_eq!(in_pieces.is_err(), whole_end.is_err());
+        if in_pieces.is_ok() {
             prop_assert_eq!(answer.has_ended(), whole.has_ended());
+            prop_assert_eq!(data(&of_pieces), data(&of_whole));
+            if let Ok(Some(rest)) = whole_end {
+                prop_assert_eq!(rest.as_bytes(), &buffer[..]);
+            }
         }
     }
 }
