@@ -28,6 +28,7 @@ mod state;
 mod tunnel;
 mod upstream_connection;
 mod upstream_request;
+mod without_http2;
 
 use std::pin::pin;
 use std::sync::Arc;

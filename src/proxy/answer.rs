@@ -41,8 +41,8 @@ async fn pass_head(
         if !tunnel::is_asked_for(session.req_header().as_ref()) {
             return Err(failure::unasked_tunnel(ctx).into());
         }
+        // Its client may be silent; it has to take what it is sent like any other.
         session.set_read_timeout(None);
-        session.set_write_timeout(None);
         ctx.tunnel = Some(ctx.state.tunnels.enter());
     }
     if !head.status.is_informational() {

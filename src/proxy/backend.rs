@@ -1,12 +1,10 @@
 //! An upstream with its connections.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::os::unix::net::SocketAddr as UnixAddress;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::ALPN;
@@ -18,6 +16,7 @@ use pingora_core::utils::tls::{CertKey, WrappedX509, parse_x509};
 use pingora_error::{Error, ErrorType, Result};
 
 use super::upstream_connection::{Connected, Connections, KEEPALIVE, KEPT};
+use super::without_http2::WithoutHttp2;
 use crate::upstream::{Address, Protocol, Settings, Target, Tls, Upstream, key};
 
 /// Requests at once on one HTTP/2 connection, as most servers allow.
@@ -26,8 +25,6 @@ const H2_STREAMS: u32 = 100;
 const H2_STREAM_WINDOW: u32 = 256 << 10;
 /// Idle HTTP/2 connections, each for many requests.
 const H2_KEPT: usize = 1024;
-/// So long a server that has no HTTP/2 is not asked for it again.
-const WITHOUT_HTTP2: Duration = Duration::from_secs(60);
 
 /// An upstream, and how to connect to it.
 pub struct Backend {
@@ -39,9 +36,7 @@ pub struct Backend {
     http2: OnceLock<Connector>,
     /// Cloned for each request over HTTP/2; the address and the name are the target's.
     template: HttpPeer,
-    /// Servers of `https` that were found to have no HTTP/2, by their addresses, and until when that is
-    /// believed.
-    without_http2: Mutex<HashMap<Address, Instant>>,
+    without_http2: WithoutHttp2,
 }
 
 /// What serves one request.
@@ -78,7 +73,7 @@ impl Backend {
             connections: Connections::new(settings),
             http2: OnceLock::new(),
             template,
-            without_http2: Mutex::default(),
+            without_http2: WithoutHttp2::default(),
             upstream,
         }
     }
@@ -110,10 +105,7 @@ impl Backend {
     pub(super) fn give_up_http2(&self, target: &Target) -> bool {
         let speaks_http1 = target.protocol == Protocol::Https;
         if speaks_http1 {
-            let until = Instant::now() + WITHOUT_HTTP2;
-            let mut without = self.without_http2.lock();
-            without.retain(|_, until| *until > Instant::now());
-            without.insert(target.address.clone(), until);
+            self.without_http2.note(&target.address);
         }
         speaks_http1
     }
@@ -124,9 +116,8 @@ impl Backend {
             Protocol::Http => false,
             Protocol::H2c => true,
             Protocol::Https => {
-                let known = || self.without_http2.lock().get(&target.address).copied();
-                let has_none = || known().is_some_and(|until| until > Instant::now());
-                self.upstream.settings.http2 && !tunnel && !has_none()
+                let is_asked = self.upstream.settings.http2 && !tunnel;
+                is_asked && !self.without_http2.holds(&target.address)
             }
         }
     }

@@ -55,7 +55,7 @@ pub(super) const KEEPALIVE: TcpKeepalive = TcpKeepalive {
 pub(super) struct Connections {
     tls: Tls,
     /// Made when it is needed first: most upstreams have no TLS, and reading the system's CAs takes time.
-    connector: OnceLock<Option<TlsConnector>>,
+    connector: OnceLock<TlsConnector>,
     idle: Arc<Idle>,
 }
 
@@ -128,10 +128,15 @@ impl Connections {
     }
 
     async fn secure(&self, stream: Stream, name: &ServerName) -> Result<Stream> {
-        let connector = self.connector.get_or_init(|| tls::connector(&self.tls));
-        let unusable =
-            || Error::explain(ErrorType::TLSHandshakeFailure, "unusable certificates or key");
-        tls::secure(connector.as_ref().ok_or_else(unusable)?, stream, name).await
+        let connector = match self.connector.get() {
+            Some(connector) => connector,
+            // What cannot be read now may be there for the next connection.
+            None => {
+                let made = tls::connector(&self.tls)?;
+                self.connector.get_or_init(|| made)
+            }
+        };
+        tls::secure(connector, stream, name).await
     }
 }
 

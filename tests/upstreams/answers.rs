@@ -257,6 +257,22 @@ async fn smg_09_an_answer_in_one_reading_arrives_and_its_connection_is_used_agai
     }
 }
 
+/// RFC 9112, 9.3.1; over TLS without a word of it, as most servers do.
+#[tokio::test]
+async fn rel_05_a_get_on_a_connection_that_its_server_closed_meanwhile_is_sent_once_more() {
+    for by in ALL {
+        let pair = Pair::start(by, |seen| match (seen.target(), seen.nth) {
+            ("/again", 2..) => vec![Step::Close],
+            _ => answer(200, "fine"),
+        })
+        .await;
+        pair.get("/before").await;
+        assert_eq!(pair.get("/again").await.text(), "fine", "{by:?}");
+        let nths: Vec<_> = pair.seen("/again").iter().map(|seen| seen.nth).collect();
+        assert!(nths.len() == 2 && nths[0] > 1 && nths[1] == 1, "{by:?}: {nths:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_without_a_length_ends_with_its_connection() {
     for by in ALL {

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
 use crate::certificates::Authority;
 use crate::support::gateway::{Gateway, file};
 use crate::support::http2::Http2Server;
@@ -132,6 +135,30 @@ async fn the_connection_of_a_refused_tunnel_serves_nothing_else() {
     assert!(of("/").iter().all(|seen| seen.connection == first), "{seen:?}");
 }
 
+/// What was asked for makes no tunnel: an answer that is none breaks off like any other.
+#[tokio::test]
+async fn an_answer_that_refuses_a_tunnel_comes_in_time_or_breaks_off() {
+    let server = Server::start("stalling").await;
+    let part = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart";
+    server.answers(move |_| [bytes(part), vec![Step::Hang]].concat());
+    let gateway = Gateway::before(&[server.url()], "timeout = \"300ms\"").await;
+    let mut wire = gateway.wire().await;
+    wire.send(&handshake("")).await;
+    let answer = wire.all().await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\npart"), "{answer}");
+}
+
+/// Nobody reads on, at neither end: without a bound it would stay for ever.
+#[tokio::test]
+async fn a_tunnel_whose_server_takes_nothing_ends() {
+    let server = Server::start("deaf").await;
+    server.answers(|_| [bytes(SWITCHED), vec![Step::Hang]].concat());
+    let gateway = Gateway::before(&[server.url()], "timeout = \"300ms\"").await;
+    let mut client = TcpStream::connect(gateway.address).await.unwrap();
+    client.write_all(handshake("").as_bytes()).await.unwrap();
+    while client.write_all(&[0; 64 << 10]).await.is_ok() {}
+}
+
 /// HTTP/2 without TLS has no upgrade of HTTP/1; the request is an ordinary one.
 #[tokio::test]
 async fn a_server_of_h2c_gets_a_request_and_no_tunnel() {
@@ -141,4 +168,15 @@ async fn a_server_of_h2c_gets_a_request_and_no_tunnel() {
     wire.send(&handshake("")).await;
     let answer = wire.until("0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("GET a /socket"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_server_of_h2c_that_is_asked_for_a_tunnel_answers_in_time_or_it_is_504() {
+    let server = Http2Server::start(None).await;
+    let servers = [format!("h2c://{}", server.address)];
+    let gateway = Gateway::before(&servers, "timeout = \"300ms\"").await;
+    let mut wire = gateway.wire().await;
+    wire.send(&handshake("").replace("/socket", "/hang")).await;
+    let answer = wire.until("}").await;
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
 }

@@ -13,15 +13,13 @@ use tracing::warn;
 use super::stream::Stream;
 use crate::upstream::{ServerName, Tls};
 
-/// What speaks TLS with an upstream's servers; none where its certificates or key are of no use.
-pub(super) fn connector(tls: &Tls) -> Option<TlsConnector> {
-    match configuration(tls) {
-        Ok(configuration) => Some(Arc::new(configuration).into()),
-        Err(error) => {
-            warn!("an upstream's TLS cannot be set up: {error}");
-            None
-        }
-    }
+/// What speaks TLS with an upstream's servers.
+pub(super) fn connector(tls: &Tls) -> Result<TlsConnector> {
+    let configuration = configuration(tls).map_err(|error| {
+        warn!("an upstream's TLS cannot be set up: {error}");
+        Error::explain(ErrorType::TLSHandshakeFailure, "unusable certificates or key")
+    })?;
+    Ok(Arc::new(configuration).into())
 }
 
 fn configuration(tls: &Tls) -> anyhow::Result<ClientConfig> {

@@ -17,7 +17,7 @@ pub(crate) struct Http2Server {
 }
 
 impl Http2Server {
-    /// Answers with the method, the authority and the path.
+    /// Answers with the method, the authority and the path; `/hang` never.
     pub(crate) async fn start(tls: Option<rustls::ServerConfig>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -63,6 +63,9 @@ async fn serve(
             let (request, mut body) = request.into_parts();
             if request.uri.path() == "/slow" {
                 tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            if request.uri.path() == "/hang" {
+                std::future::pending::<()>().await;
             }
             if request.uri.path() == "/wait" {
                 while let Some(Ok(_)) = body.data().await {}
