@@ -29,7 +29,7 @@ use crate::identity::trace_context::Traces;
 pub(crate) use chunks::Chunks;
 pub use connection::closer_of;
 pub use head::check_whole;
-pub(crate) use head::{has_control, is_token};
+pub(crate) use head::{check_field, has_control, is_token};
 pub use observer::{Observer, RefusedHead};
 pub use passed::{NotPassed, SocketName, take_over};
 pub use sockets::{Listening, NotListening, SOCKET_MODE, Shared, UnixPath, bind_unix, listen};

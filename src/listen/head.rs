@@ -22,7 +22,7 @@ use crate::policy::limits::Limits;
 use crate::refusal::{Reason, Refusal};
 
 pub use self::judge::{Judged, check_whole, judge};
-pub(crate) use self::judge::{has_control, is_token};
+pub(crate) use self::judge::{check_field, has_control, is_token};
 
 /// The preface of HTTP/2 (RFC 9113, 3.4).
 pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
