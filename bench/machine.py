@@ -32,7 +32,7 @@ def versions():
     }
     found = {name: _version(command) for name, command in commands.items()}
     lock = (Path(__file__).resolve().parent.parent / "Cargo.lock").read_text()
-    pingora = re.search(r'name = "pingora-proxy"\nversion = "(.*?)"', lock)
+    pingora = re.search(r'name = "pingora-core"\nversion = "(.*?)"', lock)
     return found | {"pingora": pingora.group(1) if pingora else None}
 
 

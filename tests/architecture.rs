@@ -163,8 +163,7 @@ fn the_domain_knows_neither_pingora_nor_axum() {
 #[test]
 fn each_framework_stays_in_its_own_room() {
     for (framework, rooms) in [
-        ("pingora_proxy::", ["app", "proxy"].as_slice()),
-        ("pingora_core::", &["app", "listen", "proxy", "telemetry"]),
+        ("pingora_core::", ["listen", "proxy", "telemetry"].as_slice()),
         ("axum::", &["admin", "cli", "simulator"]),
         ("tonic::", &["ext_authz"]),
         ("prost::", &["ext_authz"]),
