@@ -8,6 +8,7 @@ mod pattern;
 mod profile;
 mod rewrite;
 mod spelling;
+mod strictness;
 mod table;
 
 use std::time::Duration;

@@ -122,6 +122,27 @@ async fn pth_01_a_path_below_cannot_lead_out_of_it() {
     assert!(gateway.upstream.requests().is_empty());
 }
 
+/// CVE-2026-27587: a service may read the path behind the prefix in any case, or without its closing dots.
+#[tokio::test]
+async fn pth_03_another_spelling_of_a_path_below_asks_for_no_less() {
+    let config = Config::default()
+        .route(r#"path = "/asked/**", action = "authorize", auth = "optional""#)
+        .route(r#"path = "/asked/admin/**", action = "authorize""#);
+    let gateway = Gateway::with(config).await;
+    for (path, status) in [
+        ("/asked/shop/x", 200),
+        ("/asked/admin/x", 401),
+        ("/asked/%61dmin/x", 401),
+        ("/asked/ADMIN/x", 404),
+        ("/asked/%41dmin/x", 404),
+        ("/asked/admin./x", 404),
+        ("/asked/admin%20/x", 404),
+        ("/Asked/Admin", 404),
+    ] {
+        assert_eq!(gateway.get(path).await.status, status, "{path}");
+    }
+}
+
 /// nginx passes the length of a body without its bytes where it is not told to leave it out.
 #[tokio::test]
 async fn a_length_without_a_body_is_answered_and_ends_the_connection() {

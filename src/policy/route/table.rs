@@ -7,7 +7,8 @@ use std::sync::Arc;
 use http::Method;
 
 use super::spelling::{folded, other_reading, with_lower_case};
-use super::{Action, Auth, Pattern, Route};
+use super::strictness::Strictness;
+use super::{Action, Pattern, Route};
 use crate::policy::guard::METHODS;
 
 /// A segment of a path, or a host, that no route names.
@@ -93,7 +94,7 @@ impl Table {
             asked = asked.max(found.asked);
             asked = asked.max(found.route.map(|route| Strictness::of(route)).unwrap_or_default());
         }
-        asked.admit(route)
+        if asked > Strictness::of(route) { Outcome::NotFound } else { Outcome::Found(route) }
     }
 
     /// Whether another gateway asks below this path about paths of its own, which it appends to it as
@@ -267,33 +268,6 @@ fn prefix_of(path: &str, length: usize) -> Option<&str> {
         None if length == path.len() => Some(path),
         Some(b'/') => path.get(..length),
         _ => None,
-    }
-}
-
-/// What a route asks of a request, the least first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Strictness {
-    #[default]
-    Nothing,
-    TokenIfThere,
-    Token,
-    /// The gateway answers itself.
-    Action,
-}
-
-impl Strictness {
-    fn of(route: &Route) -> Self {
-        match (route.action, route.auth) {
-            (Action::Proxy, Auth::None) => Self::Nothing,
-            (Action::Proxy, Auth::Optional) => Self::TokenIfThere,
-            (Action::Proxy, Auth::Required) => Self::Token,
-            _ => Self::Action,
-        }
-    }
-
-    /// The route, unless another spelling of the path asks for more.
-    fn admit(self, route: &Arc<Route>) -> Outcome<'_> {
-        if self > Self::of(route) { Outcome::NotFound } else { Outcome::Found(route) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod order;
 
+use super::super::Auth;
 use super::*;
 
 fn route(path: &str) -> Route {
@@ -111,6 +112,23 @@ fn another_spelling_falls_to_no_route_that_asks_for_less() {
     }
     assert_eq!(found(&table, "/open/x", "", Method::GET).as_deref(), Some("/**"));
     assert_eq!(found(&table, "/api/orders", "", Method::GET).as_deref(), Some("/api/**"));
+}
+
+/// Another gateway asks by an action, and goes by its answer for paths that a service reads in any case.
+#[test]
+fn another_spelling_falls_to_no_action_that_asks_for_less() {
+    let asks = |path: &str, auth| Route { action: Action::Authorize, auth, ..route(path) };
+    let strict = asks("/authorize/admin/**", Auth::Required);
+    for open in [Auth::Optional, Auth::None].map(|auth| asks("/authorize/**", auth)) {
+        let table = Table::build(vec![open, strict.clone()]).unwrap();
+        for path in ["/authorize/ADMIN/x", "/authorize/admin./x", "/AUTHORIZE/Admin"] {
+            assert!(matches!(table.find(path, "", &Method::GET), Outcome::NotFound), "{path}");
+        }
+        let path = "/authorize/admin/x";
+        assert_eq!(found(&table, path, "", Method::GET).as_deref(), Some("/authorize/admin/**"));
+        let path = "/authorize/x";
+        assert_eq!(found(&table, path, "", Method::GET).as_deref(), Some("/authorize/**"));
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::*;
 fn of_two_spellings_the_stricter_one_decides_in_either_order() {
     let public = |path: &str| Route { auth: Auth::None, ..route(path) };
     let on_a = |route| on("a.example", route);
+    let asks = |route| Route { action: Action::Authorize, ..route };
     for [strict, open] in [
         [route("/Admin"), public("/admin")],
         [route("/admin/"), public("/admin")],
@@ -17,6 +18,7 @@ fn of_two_spellings_the_stricter_one_decides_in_either_order() {
         [route("/Admin"), taking(&[Method::GET], public("/admin"))],
         [taking(&[Method::POST], route("/Admin")), public("/admin")],
         [Route { action: Action::Login, ..public("/Admin") }, route("/admin")],
+        [asks(route("/Admin/**")), asks(public("/admin/**"))],
     ] {
         for routes in [[&strict, &open], [&open, &strict]] {
             let table = Table::build(routes.map(Route::clone).to_vec()).unwrap();
@@ -50,7 +52,8 @@ fn any_route() -> impl Strategy<Value = Route> {
     let host = select(vec![None, Some("a.example"), Some("b.example")]);
     let methods = subsequence(METHODS.to_vec(), 0..=2);
     let auth = select(vec![Auth::None, Auth::Optional, Auth::Required]);
-    let action = select(vec![Action::Proxy, Action::Proxy, Action::Login]);
+    let actions = [Action::Proxy, Action::Proxy, Action::Login, Action::Authorize];
+    let action = select(actions.to_vec());
     (pattern, host, methods, auth, action).prop_map(|(path, host, methods, auth, action)| Route {
         host: host.map(str::to_owned),
         methods,
