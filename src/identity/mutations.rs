@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{Call, HeaderRules, Identity, Subject};
 use crate::session::TokenSource;
-use crate::session::bearer::cookies_without;
+use crate::session::bearer::{cookies_of, cookies_without};
 
 /// What is changed of the headers of a request. Nothing that is set is removed.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Mutations {
         let feigned = client.keys().filter(|name| rules.feigns(name));
         identity.names().chain(feigned).for_each(|name| changed.remove(name));
         if !identity.forwards_token() {
-            tokens_at.iter().for_each(|source| changed.remove_token(source, client));
+            changed.remove_tokens(tokens_at, client);
         }
         changed
     }
@@ -46,25 +46,29 @@ impl Mutations {
         }
     }
 
-    fn remove_token(&mut self, source: &TokenSource, client: &HeaderMap) {
-        match source {
-            TokenSource::Authorization => self.remove(&AUTHORIZATION),
-            TokenSource::Header(name) => self.remove(name),
-            TokenSource::Cookie(name) => match other_cookies(client, name) {
-                Some(others) => drop(self.set.insert(COOKIE, others)),
-                None => self.remove(&COOKIE),
-            },
-            // A parameter of the query is no header.
-            TokenSource::Query(_) => {}
+    fn remove_tokens(&mut self, tokens_at: &[TokenSource], client: &HeaderMap) {
+        for source in tokens_at {
+            match source {
+                TokenSource::Authorization => self.remove(&AUTHORIZATION),
+                TokenSource::Header(name) => self.remove(name),
+                // All of them at once, below; a parameter of the query is no header.
+                TokenSource::Cookie(_) | TokenSource::Query(_) => {}
+            }
+        }
+        let cookies = cookies_of(tokens_at);
+        if !cookies.is_empty() {
+            self.remove_cookies(&cookies, client);
         }
     }
-}
 
-/// The cookies without this one, in one line (RFC 6265, 5.4).
-fn other_cookies(client: &HeaderMap, name: &str) -> Option<HeaderValue> {
-    let lines = client.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let kept: Vec<_> = lines.filter_map(|line| cookies_without(line, name)).collect();
-    HeaderValue::try_from(kept.join("; ")).ok().filter(|line| !line.is_empty())
+    /// What is left of them goes on in one line (RFC 6265, 5.4).
+    fn remove_cookies(&mut self, names: &[&str], client: &HeaderMap) {
+        let rest = cookies_without(client, names).join("; ");
+        match HeaderValue::try_from(rest) {
+            Ok(rest) if !rest.is_empty() => drop(self.set.insert(COOKIE, rest)),
+            _ => self.remove(&COOKIE),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +138,11 @@ mod tests {
         assert_eq!(changed.set["cookie"], "a=1; b=2");
         let changed = mutations(&[("cookie", "t=TOKEN")], &[TokenSource::Cookie("t".to_owned())]);
         assert!(names(&changed).contains(&"cookie"));
+        let both = ["t", "s"].map(|name| TokenSource::Cookie(name.to_owned()));
+        let changed = mutations(&[("cookie", "t=TOKEN; s=TOKEN; a=1")], &both);
+        assert_eq!(changed.set["cookie"], "a=1");
+        let changed = mutations(&[("cookie", "t=TOKEN"), ("cookie", "s=TOKEN")], &both);
+        assert!(names(&changed).contains(&"cookie") && !changed.set.contains_key("cookie"));
         let changed = mutations(&[], &[TokenSource::Authorization]);
         assert!(names(&changed).contains(&"authorization"));
     }

@@ -11,7 +11,7 @@ use crate::identity::trace_context::Trace;
 use crate::identity::{Call, HeaderRules, Identity, Subject};
 use crate::policy::route::HeaderChanges;
 use crate::session::TokenSource;
-use crate::session::bearer::{cookies_without, query_without};
+use crate::session::bearer::{cookies_of, cookies_without, query_without};
 
 /// The headers that are set, at most, so that the map grows once.
 const ADDED_HEADERS: usize = 16;
@@ -73,20 +73,20 @@ fn remove_tokens(headers: &mut HeaderMap, tokens_at: &[TokenSource]) {
         match source {
             TokenSource::Authorization => drop(headers.remove(AUTHORIZATION)),
             TokenSource::Header(name) => drop(headers.remove(name)),
-            TokenSource::Cookie(name) => remove_cookie(headers, name),
-            // A parameter of the query goes with the target.
-            TokenSource::Query(_) => {}
+            // All of them at once, below; a parameter of the query goes with the target.
+            TokenSource::Cookie(_) | TokenSource::Query(_) => {}
         }
+    }
+    let cookies = cookies_of(tokens_at);
+    if !cookies.is_empty() {
+        remove_cookies(headers, &cookies);
     }
 }
 
-fn remove_cookie(headers: &mut HeaderMap, name: &str) {
-    let without = |line: &HeaderValue| {
-        HeaderValue::try_from(cookies_without(line.to_str().ok()?, name)?).ok()
-    };
-    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(without).collect();
+fn remove_cookies(headers: &mut HeaderMap, names: &[&str]) {
+    let lines = cookies_without(headers, names);
     headers.remove(COOKIE);
-    for line in lines {
+    for line in lines.into_iter().filter_map(|line| HeaderValue::try_from(line).ok()) {
         headers.append(COOKIE, line);
     }
 }

@@ -112,11 +112,23 @@ pub fn query_without(query: &str, name: &str) -> Option<String> {
     (!rest.is_empty()).then(|| rest.join("&"))
 }
 
-/// A Cookie header without one of its cookies; none where nothing is left.
-pub fn cookies_without(line: &str, name: &str) -> Option<String> {
-    let is_other = |pair: &&str| pair.split_once('=').is_none_or(|(key, _)| key != name);
-    let rest: Vec<_> = line.split(';').map(str::trim).filter(is_other).collect();
-    (!rest.is_empty()).then(|| rest.join("; "))
+/// The Cookie headers without these cookies; those of which nothing is left are not among them.
+pub fn cookies_without(headers: &HeaderMap, names: &[&str]) -> Vec<String> {
+    let is_named = |pair: &str| pair.split_once('=').is_some_and(|(key, _)| names.contains(&key));
+    let is_other = |pair: &&str| !pair.is_empty() && !is_named(pair);
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let rests = lines.map(|line| line.split(';').map(str::trim).filter(is_other));
+    let rests = rests.map(|rest| rest.collect::<Vec<_>>().join("; "));
+    rests.filter(|rest| !rest.is_empty()).collect()
+}
+
+/// The cookies among these places.
+pub fn cookies_of(places: &[TokenSource]) -> Vec<&str> {
+    let names = places.iter().filter_map(|source| match source {
+        TokenSource::Cookie(name) => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect()
 }
 
 #[cfg(test)]
@@ -169,7 +181,11 @@ mod tests {
     fn a_token_is_taken_out_of_query_and_cookies() {
         assert_eq!(query_without("a=1&token=x&b=2", "token").as_deref(), Some("a=1&b=2"));
         assert_eq!(query_without("t%6fken=x", "token"), None);
-        assert_eq!(cookies_without("a=1; t=x; b", "t").as_deref(), Some("a=1; b"));
-        assert_eq!(cookies_without("t=x", "t"), None);
+        let mut headers = HeaderMap::new();
+        for line in ["a=1; t=x; b", "t=x", "s=y;c=t;"] {
+            headers.append(COOKIE, line.parse().unwrap());
+        }
+        assert_eq!(cookies_without(&headers, &["t"]), ["a=1; b", "s=y; c=t"]);
+        assert_eq!(cookies_without(&headers, &["t", "s"]), ["a=1; b", "c=t"]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod envoy;
 mod listener;
+mod passed_on;
 
 use std::net::SocketAddr;
 
@@ -151,45 +152,6 @@ async fn pth_01_a_path_that_is_not_plain_is_denied() {
     let verdict = Asked::of("TRACE", "/public/x").ask(at).await;
     assert_eq!((verdict.status, verdict.code().as_str()), (405, "method_not_allowed"));
     assert!(verdict.header("allow").is_some_and(|allow| allow.contains("GET")));
-}
-
-#[tokio::test]
-async fn a_token_goes_on_from_nowhere() {
-    let sources = r#"token_from = ["cookie:t", "query:token", "x-token"]"#;
-    let gateway = Gateway::with(config().table("session", sources)).await;
-    let (token, at) = (gateway.log_in("alice").await, checks(&gateway));
-    let verdict = get("/api/x").header("cookie", &format!("a=1; t={token}; b=2")).ask(at).await;
-    assert_eq!((verdict.status, verdict.header("cookie")), (200, Some("a=1; b=2")));
-    let verdict = get("/api/x").header("cookie", &format!("t={token}")).ask(at).await;
-    assert!(verdict.removes("cookie"), "{verdict:?}");
-    let verdict = get("/api/x").header("x-token", &token).ask(at).await;
-    assert!(verdict.removes("x-token"), "{verdict:?}");
-    let verdict = get(&format!("/api/x?a=1&token={token}")).ask(at).await;
-    assert_eq!(
-        (verdict.status, verdict.parameters_removed.as_slice()),
-        (200, &["token".to_owned()][..])
-    );
-    let verdict = get(&format!("/public/x?token={token}")).ask(at).await;
-    assert_eq!(verdict.parameters_removed, ["token"], "nor on a public route");
-}
-
-/// What wxgate answers itself goes to its own listener: with its token, and with the fields of a Wafer client.
-#[tokio::test]
-async fn an_action_gets_what_is_its_own() {
-    let gateway = Gateway::with(config()).await;
-    let (token, at) = (gateway.log_in("alice").await, checks(&gateway));
-    let login = get("/wxLogin").header("x-wx-code", "c").header("x-wx-iv", "i");
-    let login = login.header("x-wx-openid", "oFORGED").header("x-wx-skey", "k");
-    let verdict = login.ask(at).await;
-    assert_eq!(verdict.status, 200);
-    assert!(verdict.removes("x-wx-openid"));
-    for name in ["x-wx-code", "x-wx-iv", "x-wx-skey"] {
-        assert!(!verdict.removes(name), "{name}: {verdict:?}");
-    }
-    let verdict = get("/session").token(&token).ask(at).await;
-    assert_eq!((verdict.status, verdict.headers.len()), (200, 0));
-    assert!(!verdict.removes("authorization"), "{verdict:?}");
-    assert_eq!(get("/session").ask(at).await.code(), "token_missing");
 }
 
 #[tokio::test]

@@ -1,0 +1,59 @@
+//! What goes on of a request, and what does not.
+
+use super::{checks, config, get};
+use crate::support::gateway::Gateway;
+
+#[tokio::test]
+async fn a_token_goes_on_from_nowhere() {
+    let sources = r#"token_from = ["cookie:t", "query:token", "x-token"]"#;
+    let gateway = Gateway::with(config().table("session", sources)).await;
+    let (token, at) = (gateway.log_in("alice").await, checks(&gateway));
+    let verdict = get("/api/x").header("cookie", &format!("a=1; t={token}; b=2")).ask(at).await;
+    assert_eq!((verdict.status, verdict.header("cookie")), (200, Some("a=1; b=2")));
+    let verdict = get("/api/x").header("cookie", &format!("t={token}")).ask(at).await;
+    assert!(verdict.removes("cookie"), "{verdict:?}");
+    let verdict = get("/api/x").header("x-token", &token).ask(at).await;
+    assert!(verdict.removes("x-token"), "{verdict:?}");
+    let verdict = get(&format!("/api/x?a=1&token={token}")).ask(at).await;
+    assert_eq!(
+        (verdict.status, verdict.parameters_removed.as_slice()),
+        (200, &["token".to_owned()][..])
+    );
+    let verdict = get(&format!("/public/x?token={token}")).ask(at).await;
+    assert_eq!(verdict.parameters_removed, ["token"], "nor on a public route");
+}
+
+#[tokio::test]
+async fn tokens_in_two_cookies_go_on_from_neither() {
+    let sources = r#"token_from = ["cookie:t", "cookie:s"]"#;
+    let gateway = Gateway::with(config().table("session", sources)).await;
+    let (token, at) = (gateway.log_in("alice").await, checks(&gateway));
+    let asked = get("/public/x").header("cookie", &format!("t={token}; a=1; s={token}"));
+    assert_eq!(asked.ask(at).await.header("cookie"), Some("a=1"));
+    let asked = get("/public/x").header("cookie", &format!("t={token}; s={token}"));
+    let verdict = asked.ask(at).await;
+    assert!(verdict.removes("cookie") && verdict.header("cookie").is_none(), "{verdict:?}");
+    assert_eq!(
+        get("/api/x").header("cookie", &format!("t={token}; s={token}")).ask(at).await.status,
+        400
+    );
+}
+
+/// What wxgate answers itself goes to its own listener: with its token, and with the fields of a Wafer client.
+#[tokio::test]
+async fn an_action_gets_what_is_its_own() {
+    let gateway = Gateway::with(config()).await;
+    let (token, at) = (gateway.log_in("alice").await, checks(&gateway));
+    let login = get("/wxLogin").header("x-wx-code", "c").header("x-wx-iv", "i");
+    let login = login.header("x-wx-openid", "oFORGED").header("x-wx-skey", "k");
+    let verdict = login.ask(at).await;
+    assert_eq!(verdict.status, 200);
+    assert!(verdict.removes("x-wx-openid"));
+    for name in ["x-wx-code", "x-wx-iv", "x-wx-skey"] {
+        assert!(!verdict.removes(name), "{name}: {verdict:?}");
+    }
+    let verdict = get("/session").token(&token).ask(at).await;
+    assert_eq!((verdict.status, verdict.headers.len()), (200, 0));
+    assert!(!verdict.removes("authorization"), "{verdict:?}");
+    assert_eq!(get("/session").ask(at).await.code(), "token_missing");
+}
