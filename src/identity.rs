@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-pub use header_rules::{HOP_BY_HOP, HeaderRules};
+pub use header_rules::{HOP_BY_HOP, HeaderRules, OVERRIDING};
 
 use self::assertion::{Assertions, Said};
 use crate::clock::Clock;

@@ -26,20 +26,22 @@ pub const HOP_BY_HOP: [&str; 9] = [
 const MESSAGE: [&str; 5] =
     ["content-encoding", "content-length", "content-range", "expect", "host"];
 
-/// Names that the gateway writes itself, or that would let the client change the method that the
-/// routes were asked about.
-const OWN: [&str; 8] = [
-    "forwarded",
-    "traceparent",
-    "tracestate",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-real-ip",
-    "x-request-id",
-];
+/// Where a request came from and what it is a part of: a gateway before us writes these too.
+const OF_GATEWAYS: [&str; 3] = ["traceparent", "tracestate", "x-request-id"];
+const OF_GATEWAYS_PREFIX: &str = "x-forwarded-";
 
-const OWN_PREFIXES: [&str; 4] = ["x-wx-", "x-forwarded-", "x-original-", "x-rewrite-"];
+/// Another method, path or address than those that the routes were asked about. We write two of them
+/// ourselves; on a request that another gateway passes on they are the client's word.
+pub static OVERRIDING: [HeaderName; 7] = [
+    HeaderName::from_static("forwarded"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+const OVERRIDING_PREFIXES: [&str; 2] = ["x-original-", "x-rewrite-"];
 
 /// The rules, with the names of the configuration.
 #[derive(Debug)]
@@ -64,12 +66,13 @@ impl HeaderRules {
         self.is_own(&folded) || HOP_BY_HOP.contains(&folded.as_str()) || !passed.contains(name)
     }
 
-    /// Whether a client's header says who the user is, or is another spelling of what only gateways say.
-    /// Their plain spellings are those of the gateway that asks us.
+    /// Whether a header of a request that another gateway passes on says who the user is, or overrides
+    /// what we were asked about, or is another spelling of what only gateways say. What they have reason
+    /// to write in its plain spelling is theirs.
     pub fn feigns(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
         if !text.contains(['_', '.']) {
-            return text.starts_with("x-wx-") || self.is_identity(text);
+            return text.starts_with("x-wx-") || is_overriding(text) || self.is_identity(text);
         }
         let folded = folded(text);
         self.is_own(&folded) || HOP_BY_HOP.contains(&folded.as_str())
@@ -89,7 +92,8 @@ impl HeaderRules {
     /// Whether only the gateway may set a header of this folded name.
     fn is_own(&self, name: &str) -> bool {
         let likely = name.starts_with("x-") || name.starts_with(['f', 't']);
-        (likely && (OWN.contains(&name) || has_own_prefix(name))) || self.is_identity(name)
+        (likely && (name.starts_with("x-wx-") || is_of_gateways(name) || is_overriding(name)))
+            || self.is_identity(name)
     }
 
     fn is_identity(&self, folded: &str) -> bool {
@@ -97,8 +101,13 @@ impl HeaderRules {
     }
 }
 
-fn has_own_prefix(name: &str) -> bool {
-    OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+fn is_of_gateways(name: &str) -> bool {
+    OF_GATEWAYS.contains(&name) || name.starts_with(OF_GATEWAYS_PREFIX)
+}
+
+fn is_overriding(name: &str) -> bool {
+    OVERRIDING.iter().any(|overriding| overriding.as_str() == name)
+        || OVERRIDING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn folded(name: &str) -> String {
@@ -169,6 +178,20 @@ mod tests {
         for text in ["authorization", "cookie", "x-env", "cache-control", "content-type", "server"]
         {
             assert!(!rules().reserves(&name(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_before_us_keeps_its_own_word_and_no_other() {
+        for overriding in OVERRIDING.iter().map(HeaderName::as_str) {
+            assert!(rules().removes(&name(overriding), &[]), "{overriding}");
+            assert!(rules().feigns(&name(overriding)), "{overriding}");
+        }
+        for text in ["x-original-host", "X-Rewrite-Path", "x_http.method", "x_request_id"] {
+            assert!(rules().feigns(&name(text)), "{text}");
+        }
+        for text in ["x-forwarded-for", "x-request-id", "traceparent", "tracestate", "accept"] {
+            assert!(!rules().feigns(&name(text)), "{text}");
         }
     }
 

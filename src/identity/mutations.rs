@@ -4,7 +4,7 @@
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{Call, HeaderRules, Identity, Subject};
+use super::{Call, HeaderRules, Identity, OVERRIDING, Subject};
 use crate::session::TokenSource;
 use crate::session::bearer::{cookies_of, cookies_without};
 
@@ -33,7 +33,7 @@ impl Mutations {
         }
         // Also those that do not seem to be there: not every gateway shows us every header.
         let feigned = client.keys().filter(|name| rules.feigns(name));
-        identity.names().chain(feigned).for_each(|name| changed.remove(name));
+        identity.names().chain(&OVERRIDING).chain(feigned).for_each(|name| changed.remove(name));
         if !identity.forwards_token() {
             changed.remove_tokens(tokens_at, client);
         }
@@ -111,6 +111,7 @@ mod tests {
             ("x.wx.unionid", "uFORGED"),
             ("x-wx-anything", "1"),
             ("x_forwarded_for", "6.6.6.6"),
+            ("x-original-host", "6.6.6.6"),
             ("x-forwarded-for", "10.0.0.1"),
             ("x_legacy", "1"),
             ("accept", "*/*"),
@@ -120,6 +121,7 @@ mod tests {
         let mut removed = names(&changed);
         removed.sort_unstable();
         let expected = [
+            "x-original-host",
             "x-wx-anything",
             "x-wx-appid",
             "x-wx-env",
@@ -128,6 +130,9 @@ mod tests {
             "x_forwarded_for",
             "x_wx_openid",
         ];
+        let overriding = OVERRIDING.iter().map(HeaderName::as_str);
+        let mut expected: Vec<_> = expected.into_iter().chain(overriding).collect();
+        expected.sort_unstable();
         assert_eq!(removed, expected);
     }
 

@@ -9,6 +9,16 @@ use crate::support::metrics::Scrape;
 
 const IDENTITY: [&str; 6] =
     ["x-wx-openid", "x-wx-unionid", "x-wx-appid", "x-wx-source", "x-wx-call-id", "x-wx-env"];
+/// What overrides the method, the path or the client that the question is about: it goes on from nobody.
+const OVERRIDING: [&str; 7] = [
+    "forwarded",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
+];
 const TO_REMOVE: &str = "x-envoy-auth-headers-to-remove";
 
 fn config() -> Config {
@@ -28,6 +38,12 @@ fn removed(answer: &Answer) -> Vec<&str> {
     let mut names: Vec<_> = names.filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
     names
+}
+
+fn with_overriding<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    let mut all = [names, OVERRIDING.as_slice()].concat();
+    all.sort_unstable();
+    all
 }
 
 #[tokio::test]
@@ -67,11 +83,7 @@ async fn where_a_token_is_optional_nobody_is_a_200_with_empty_headers() {
     let gateway = Gateway::with(config()).await;
     let answer = gateway.get("/known").header("x-wx-openid", "oFORGED").await;
     assert_eq!((answer.status, identity(&answer)), (200, vec![Some(""); 6]));
-    assert_eq!(removed(&answer), {
-        let mut all = IDENTITY.to_vec();
-        all.sort_unstable();
-        all
-    });
+    assert_eq!(removed(&answer), with_overriding(&IDENTITY));
     assert_eq!(gateway.get("/known").token("a.b.c").await.status, 401, "a bad token is one");
     let token = gateway.log_in("alice").await;
     let answer = gateway.get("/known").token(&token).await;
@@ -187,12 +199,27 @@ async fn hdr_02_envoy_is_told_to_remove_every_spelling_and_the_token() {
         "x_forwarded_for",
         "x_wx_openid",
     ];
-    assert_eq!((answer.status, removed(&answer)), (200, expected.to_vec()));
+    assert_eq!((answer.status, removed(&answer)), (200, with_overriding(&expected)));
 
     let gateway = Gateway::with(config().table("identity", "forward_token = true")).await;
     let token = gateway.log_in("alice").await;
     let answer = gateway.get("/authorize").token(&token).await;
-    assert_eq!(removed(&answer), ["x-wx-env", "x-wx-unionid"]);
+    assert_eq!(removed(&answer), with_overriding(&["x-wx-env", "x-wx-unionid"]));
+}
+
+/// The route is asked about a GET of this path; a service that goes by such a header would do another thing.
+#[tokio::test]
+async fn pth_05_nothing_that_overrides_method_or_path_goes_on() {
+    let route = r#"path = "/read/**", action = "authorize", methods = ["GET"]"#;
+    let gateway = Gateway::with(config().route(route)).await;
+    let token = gateway.log_in("alice").await;
+    let asked = gateway.get("/read/x").token(&token).header("x-http-method-override", "DELETE");
+    let asked = asked.header("x-original-host", "b").header("x_http_method", "DELETE");
+    let answer = asked.header("x-rewrite-uri", "/admin").header("x-request-id", "1").await;
+    assert_eq!(answer.status, 200);
+    let seen = ["authorization", "x-original-host", "x-rewrite-uri", "x_http_method"];
+    let expected = [&seen[..], &["x-wx-env", "x-wx-unionid"]].concat();
+    assert_eq!(removed(&answer), with_overriding(&expected));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What goes on of a request, and what does not.
 
-use super::{checks, config, get};
+use super::envoy::Asked;
+use super::{OVERRIDING, checks, config, get};
 use crate::support::gateway::Gateway;
 
 #[tokio::test]
@@ -37,6 +38,25 @@ async fn tokens_in_two_cookies_go_on_from_neither() {
         get("/api/x").header("cookie", &format!("t={token}; s={token}")).ask(at).await.status,
         400
     );
+}
+
+/// The route is asked about a GET of this path; a service that goes by such a header would do another thing.
+#[tokio::test]
+async fn pth_05_nothing_that_overrides_method_or_path_goes_on() {
+    let read = r#"path = "/read", upstream = "shop", auth = "none", methods = ["GET"]"#;
+    let gateway = Gateway::with(config().route(read)).await;
+    let at = checks(&gateway);
+    assert_eq!(Asked::of("DELETE", "/read").ask(at).await.status, 405);
+    let names = OVERRIDING.into_iter().chain(["x-original-host", "x-rewrite-uri", "x_http.method"]);
+    let asked = names.clone().fold(get("/read"), |asked, name| asked.header(name, "DELETE"));
+    let verdict = asked.ask(at).await;
+    assert_eq!(verdict.status, 200);
+    for name in names {
+        assert!(verdict.removes(name), "{name}: {verdict:?}");
+    }
+    // Nor does what Envoy does not show: `allowed_headers` says what that is.
+    let verdict = get("/read").ask(at).await;
+    assert!(OVERRIDING.iter().all(|name| verdict.removes(name)), "{verdict:?}");
 }
 
 /// What wxgate answers itself goes to its own listener: with its token, and with the fields of a Wafer client.
