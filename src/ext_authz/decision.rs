@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};
 
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
 use super::asked::Asked;
@@ -17,6 +18,7 @@ use crate::policy::route::{Action, Route};
 use crate::proxy::{State, begin_span};
 use crate::refusal::{Reason, Refusal};
 use crate::session::TokenSource;
+use crate::session::bearer;
 use crate::telemetry::traces::Span;
 
 /// What is known of a check, whatever is decided.
@@ -95,10 +97,11 @@ impl Decision {
             // The action itself is asked next, by its own listener, which counts it.
             access.authenticate(&route, head, &mut self.known).await?;
         }
-        Ok(self.pass_on(state, &route, &head.headers))
+        Ok(self.pass_on(state, &route, head))
     }
 
-    fn pass_on(&self, state: &State, route: &Route, client: &HeaderMap) -> Verdict {
+    fn pass_on(&self, state: &State, route: &Route, head: &Parts) -> Verdict {
+        let client = &head.headers;
         let (identity, rules) = (&state.identity, &state.header_rules);
         let upstream = route.upstream.and_then(|position| state.upstreams.get(position));
         let call = Call {
@@ -116,12 +119,21 @@ impl Decision {
         let (subject, tokens_at) =
             (self.known.caller.as_ref().map(Subject::from), &self.known.tokens_at);
         let changed = Mutations::new(identity, rules, client, tokens_at, subject.as_ref(), &call);
-        let parameters = tokens_at.iter().filter_map(|source| match source {
-            TokenSource::Query(name) if !identity.forwards_token() => Some(name.clone()),
-            _ => None,
-        });
-        Verdict::PassedOn(changed, parameters.collect())
+        let parameters = match identity.forwards_token() {
+            true => Vec::new(),
+            false => parameters_with_tokens(tokens_at, head.uri.query().unwrap_or_default()),
+        };
+        Verdict::PassedOn(changed, parameters)
     }
+}
+
+/// Envoy takes parameters out by their names as they stand in the query.
+fn parameters_with_tokens(tokens_at: &[TokenSource], query: &str) -> Vec<String> {
+    let names = tokens_at.iter().filter_map(|source| match source {
+        TokenSource::Query(name) => Some(name),
+        _ => None,
+    });
+    names.flat_map(|name| bearer::spellings(query, name)).map(str::to_owned).collect()
 }
 
 /// Envoy's own id of the request, under which it stands in its log.

@@ -112,6 +112,22 @@ pub fn query_without(query: &str, name: &str) -> Option<String> {
     (!rest.is_empty()).then(|| rest.join("&"))
 }
 
+/// The names of a parameter, each as it is spelled in this query, once: who does not decode them has no
+/// other way to find it.
+pub fn spellings<'a>(query: &'a str, name: &str) -> Vec<&'a str> {
+    let named = |pair: &&str| {
+        form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(key, _)| key == name)
+    };
+    let keys = query.split('&').filter(named).map(|pair| pair.split('=').next().unwrap_or(pair));
+    let mut spellings = Vec::new();
+    for key in keys {
+        if !spellings.contains(&key) {
+            spellings.push(key);
+        }
+    }
+    spellings
+}
+
 /// The Cookie headers without these cookies; those of which nothing is left are not among them.
 pub fn cookies_without(headers: &HeaderMap, names: &[&str]) -> Vec<String> {
     let is_named = |pair: &str| pair.split_once('=').is_some_and(|(key, _)| names.contains(&key));
@@ -181,6 +197,8 @@ mod tests {
     fn a_token_is_taken_out_of_query_and_cookies() {
         assert_eq!(query_without("a=1&token=x&b=2", "token").as_deref(), Some("a=1&b=2"));
         assert_eq!(query_without("t%6fken=x", "token"), None);
+        let query = "t%6fken=x&a=1&token&t%6Fken=&t%6fken=y&tokens=1";
+        assert_eq!(spellings(query, "token"), ["t%6fken", "token", "t%6Fken"]);
         let mut headers = HeaderMap::new();
         for line in ["a=1; t=x; b", "t=x", "s=y;c=t;"] {
             headers.append(COOKIE, line.parse().unwrap());

@@ -22,6 +22,14 @@ async fn a_token_goes_on_from_nowhere() {
     );
     let verdict = get(&format!("/public/x?token={token}")).ask(at).await;
     assert_eq!(verdict.parameters_removed, ["token"], "nor on a public route");
+    // Envoy looks for the name as it stands there.
+    let verdict = get(&format!("/api/x?a=1&t%6fken={token}")).ask(at).await;
+    assert_eq!(
+        (verdict.status, verdict.parameters_removed.as_slice()),
+        (200, &["t%6fken".to_owned()][..])
+    );
+    let verdict = get(&format!("/public/x?t%6fken={token}&token=x")).ask(at).await;
+    assert_eq!(verdict.parameters_removed, ["t%6fken", "token"], "both, where nobody looks");
 }
 
 #[tokio::test]
