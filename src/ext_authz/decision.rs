@@ -79,6 +79,10 @@ impl Decision {
         let admitted = admission::admit(head, &asked.target, limits, &state.routes)?;
         let route = admitted.route.clone();
         self.granted_origin = route.cors.as_ref().and_then(|cors| cors.granted(&head.headers));
+        if route.action == Action::Authorize {
+            // The question of another gateway, which goes to our own listener.
+            return Err(Reason::NoRoute.into());
+        }
         self.route = Some(route.clone());
         if admitted.preflight {
             return Ok(Verdict::Preflight);
@@ -87,6 +91,12 @@ impl Decision {
             // What was decided on would not be what is passed on.
             let note = "a path with dot or empty segments, which Envoy passes on as it came: \
                         set normalize_path and merge_slashes";
+            return Err(Refusal::new(Reason::BadRequest, note));
+        }
+        if route.action != Action::Proxy && *admitted.path.as_bytes() != *asked.raw_path() {
+            // Envoy's own routes know actions by their plain path. Another one would go to the service,
+            // with the code and the token of it.
+            let note = "an action by another spelling of its path, which Envoy does not resolve";
             return Err(Refusal::new(Reason::BadRequest, note));
         }
         let access = state.access();

@@ -85,3 +85,29 @@ async fn an_action_gets_what_is_its_own() {
     assert!(!verdict.removes("authorization"), "{verdict:?}");
     assert_eq!(get("/session").ask(at).await.code(), "token_missing");
 }
+
+/// Envoy's own routes know it by one path: by another one the service would get its code or token.
+#[tokio::test]
+async fn pth_06_an_action_in_another_spelling_is_denied() {
+    let gateway = Gateway::with(config()).await;
+    let (token, at) = (gateway.log_in("alice").await, checks(&gateway));
+    for path in ["/%77xLogin?code=c", "/wxL%6fgin?code=c", "/%73ession", "/logou%74"] {
+        let verdict = get(path).token(&token).ask(at).await;
+        assert_eq!((verdict.status, verdict.code().as_str()), (400, "bad_request"), "{path}");
+    }
+    assert_eq!(get("/wxLogin?code=c").ask(at).await.status, 200);
+}
+
+/// Nor does the question of a gateway that asks over HTTP, whose path Envoy would hand on to the service.
+#[tokio::test]
+async fn the_path_of_another_gateways_question_is_no_route() {
+    let config = config()
+        .route(r#"path = "/authorize", action = "authorize""#)
+        .route(r#"path = "/authorize/public/**", action = "authorize", auth = "optional""#);
+    let gateway = Gateway::with(config).await;
+    let (token, at) = (gateway.log_in("alice").await, checks(&gateway));
+    for path in ["/authorize", "/authorize/public/x"] {
+        let verdict = get(path).token(&token).ask(at).await;
+        assert_eq!((verdict.status, verdict.code().as_str()), (404, "no_route"), "{path}");
+    }
+}
