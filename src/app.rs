@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora_timeout::fast_timeout::set_fast_timeout_to_tokio_threshold;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 pub use self::configuration::Configuration;
@@ -190,9 +191,16 @@ impl App {
     }
 
     /// Until no request is under way, or this time is over.
-    async fn drain(&self, drain: Duration) -> Ended {
-        match tokio::time::timeout(drain, self.requests.idle()).await {
-            Ok(()) => Ended::Idle,
+    async fn drain(&mut self, drain: Duration) -> Ended {
+        let end = Instant::now() + drain;
+        match timeout_at(end, self.requests.idle()).await {
+            Ok(()) => {
+                if let Some(ext_authz) = &mut self.ext_authz {
+                    // Who is slow to leave has had the time for it.
+                    let _ = timeout_at(end, ext_authz.left(&self.requests)).await;
+                }
+                Ended::Idle
+            }
             Err(_) => {
                 let left = self.requests.count();
                 warn!("stopped: {left} requests were cut off after [server] drain ({drain:?})");

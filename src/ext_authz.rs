@@ -3,6 +3,7 @@
 
 mod answer;
 mod asked;
+mod call;
 mod checks;
 mod decision;
 mod listener;
@@ -10,6 +11,7 @@ mod messages;
 mod service;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -24,6 +26,9 @@ use crate::listen::{Address, UnixPath};
 use crate::proxy::State;
 use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
+
+/// For gateways to hear that we leave, and for us to hear what they asked before that.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// The `[ext_authz]` table, where it says where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +69,8 @@ impl ExtAuthz {
     pub fn start(settings: Settings, shared: Shared) -> std::io::Result<Self> {
         let Bound { listener, address, socket } = listener::bind(&settings.listen)?;
         let (stop, stopped) = watch::channel(false);
-        let checks = Checks::new(shared.state, shared.requests, &shared.metrics);
-        let service = Authorization::new(checks, settings.token);
+        let checks = Checks::new(shared.state, &shared.metrics);
+        let service = Authorization::new(checks, shared.requests, settings.token);
         let serving = tokio::spawn(async move {
             if let Err(error) = listener::serve(listener, service, stopped).await {
                 warn!("[ext_authz] serves no more: {error}");
@@ -79,6 +84,20 @@ impl ExtAuthz {
         self.stop.send_replace(true);
         if let Some(socket) = self.socket.take() {
             socket.remove();
+        }
+    }
+
+    /// Waits until those that are told to leave have left. Who does not hear holds nobody up, but for
+    /// what is under way by then.
+    pub async fn left(&mut self, requests: &InFlight) {
+        let late = async {
+            tokio::time::sleep(LEAVING).await;
+            requests.idle().await;
+        };
+        tokio::select! {
+            // An error means that it has failed, which was said then.
+            _ = &mut self.serving => {}
+            () = late => {}
         }
     }
 }

@@ -12,7 +12,6 @@ use super::answer;
 use super::asked::Asked;
 use super::decision::{Decision, Verdict};
 use super::messages::{CheckRequest, CheckResponse};
-use crate::lifecycle::in_flight::InFlight;
 use crate::policy::cors::{self, Cors};
 use crate::policy::guard::METHODS;
 use crate::policy::path;
@@ -30,7 +29,6 @@ const PROTOCOL: &str = "ext_authz";
 #[derive(Debug)]
 pub(super) struct Checks {
     state: Arc<ArcSwap<State>>,
-    requests: InFlight,
     passed_on: Counter,
     refused: Counter,
     failed: Counter,
@@ -38,11 +36,10 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    pub(super) fn new(state: Arc<ArcSwap<State>>, requests: InFlight, metrics: &Metrics) -> Self {
+    pub(super) fn new(state: Arc<ArcSwap<State>>, metrics: &Metrics) -> Self {
         let counter = |result: &str| metrics.counter(table::EXT_AUTHZ_CHECKS, &[result]);
         Self {
             state,
-            requests,
             passed_on: counter("passed_on"),
             refused: counter("refused"),
             failed: counter("failed"),
@@ -52,7 +49,6 @@ impl Checks {
 
     /// Decides on a request. `call` are the headers of the call itself.
     pub(super) async fn check(&self, request: CheckRequest, call: &HeaderMap) -> CheckResponse {
-        let _under_way = self.requests.enter();
         let begun = Instant::now();
         // It ends with the configuration that it began with.
         let state = self.state.load_full();

@@ -15,8 +15,10 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 use tracing::warn;
 
+use super::call::until_written;
 use super::checks::Checks;
 use super::messages::{CheckRequest, CheckResponse};
+use crate::lifecycle::in_flight::InFlight;
 use crate::secret::Secret;
 use crate::telemetry::seldom::Seldom;
 
@@ -35,14 +37,16 @@ pub(super) struct Authorization(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     checks: Checks,
+    /// What the process ends after.
+    requests: InFlight,
     /// What a call must show, if anything.
     token: Option<Secret>,
     strangers: Seldom,
 }
 
 impl Authorization {
-    pub(super) fn new(checks: Checks, token: Option<Secret>) -> Self {
-        Self(Arc::new(Inner { checks, token, strangers: Seldom::default() }))
+    pub(super) fn new(checks: Checks, requests: InFlight, token: Option<Secret>) -> Self {
+        Self(Arc::new(Inner { checks, requests, token, strangers: Seldom::default() }))
     }
 
     fn shows_token(&self, call: &http::HeaderMap) -> bool {
@@ -81,11 +85,11 @@ impl Service<http::Request<Body>> for Authorization {
         if let Some(refused) = refused {
             return Box::pin(ready(Ok(refused.into_http())));
         }
-        let service = self.clone();
+        let (service, call) = (self.clone(), self.0.requests.enter());
         Box::pin(async move {
             let mut grpc =
                 Grpc::new(ProstCodec::default()).max_decoding_message_size(LARGEST_MESSAGE);
-            Ok(grpc.unary(Check(service), request).await)
+            Ok(until_written(grpc.unary(Check(service), request).await, call))
         })
     }
 }

@@ -3,6 +3,7 @@
 mod envoy;
 mod listener;
 mod passed_on;
+mod stopping;
 
 use std::net::SocketAddr;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use crate::support::request::client;
@@ -210,6 +210,11 @@ impl Asked {
         CheckRequest { attributes: Some(Attributes { source, request }) }.encode_to_vec()
     }
 
+    /// The body of the call.
+    pub(super) fn framed(&self) -> Bytes {
+        framed(&self.message())
+    }
+
     /// What the gateway at this address decides.
     pub(super) async fn ask(&self, address: SocketAddr) -> Verdict {
         let (status, message) = call(address, "Check", &self.message(), &self.call).await;
@@ -223,6 +228,15 @@ impl Asked {
     }
 }
 
+/// A message as gRPC has it in a body.
+fn framed(message: &[u8]) -> Bytes {
+    let mut body = BytesMut::new();
+    body.put_u8(0);
+    body.put_u32(message.len().try_into().unwrap());
+    body.put_slice(message);
+    body.freeze()
+}
+
 /// A unary call, by gRPC's own bytes: its failure, or its answer.
 pub(super) async fn call(
     address: SocketAddr,
@@ -230,13 +244,9 @@ pub(super) async fn call(
     message: &[u8],
     headers: &[(&str, String)],
 ) -> (Option<String>, Vec<u8>) {
-    let mut body = BytesMut::new();
-    body.put_u8(0);
-    body.put_u32(message.len().try_into().unwrap());
-    body.put_slice(message);
     let url = format!("http://{address}/envoy.service.auth.v3.Authorization/{method}");
     let mut request = client(true).post(url).header("content-type", "application/grpc");
-    request = request.header("te", "trailers").body(body.freeze());
+    request = request.header("te", "trailers").body(framed(message));
     for (name, value) in headers {
         request = request.header(*name, value);
     }

@@ -105,11 +105,7 @@ async fn each_check_has_its_line_without_the_token() {
     let config =
         config().variable("WECHAT", "http://127.0.0.1:1").variable("UPSTREAM", upstream.url());
     let process = Process::quiet(&config).await;
-    let log = process.log();
-    let at = log.split_once("ext_authz on ").unwrap().1;
-    let at: String =
-        at.chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
-    let at = at.parse().unwrap();
+    let at = process.ext_authz();
     let asked = Asked::of("POST", "/api/x?code=SECRET").token("a.SECRET.c");
     assert_eq!(asked.header("x-request-id", "id-1").ask(at).await.status, 401);
     assert_eq!(get("/public/13812345678").ask(at).await.status, 200);

@@ -119,6 +119,11 @@ impl Process {
         .await;
     }
 
+    /// Where Envoy asks it.
+    pub(crate) fn ext_authz(&self) -> SocketAddr {
+        self.after("ext_authz on ")
+    }
+
     /// The address that stands after these words of its log.
     fn after(&self, words: &str) -> SocketAddr {
         let log = self.log();
