@@ -17,7 +17,6 @@ pub(super) struct Asked {
     pub(super) target: Vec<u8>,
     /// Who has sent it to Envoy; none through a unix socket.
     pub(super) peer: Option<IpAddr>,
-    pub(super) tls: bool,
 }
 
 impl Asked {
@@ -40,7 +39,7 @@ impl Asked {
         // Its framing was Envoy's to read: what it says of it is held to the stricter version.
         head.version = Version::HTTP_11;
         head.headers = headers;
-        Ok(Self { head, target: http.path, peer, tls: http.scheme == "https" })
+        Ok(Self { head, target: http.path, peer })
     }
 
     /// The path as Envoy passes it on.

@@ -59,7 +59,8 @@ impl Decision {
         };
         if let Some(asked) = asked {
             let headers = &asked.head.headers;
-            let origin = state.trusted_proxies.origin(asked.peer, asked.tls, "", headers);
+            // Who the client is: by what scheme and host it came has no say in that.
+            let origin = state.trusted_proxies.origin(asked.peer, false, "", headers);
             decision.client = state.trusted_proxies.client(&origin);
         }
         decision

@@ -56,8 +56,6 @@ pub(super) struct HttpRequest {
     pub(super) path: Vec<u8>,
     #[prost(string, tag = "5")]
     pub(super) host: String,
-    #[prost(string, tag = "6")]
-    pub(super) scheme: String,
     /// In the place of `headers` where Envoy has `encode_raw_headers`.
     #[prost(message, optional, tag = "13")]
     pub(super) header_map: Option<HeaderMap>,
