@@ -9,7 +9,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
+use tracing::{debug, warn};
 
 pub use table::{Entry, TABLE};
 
@@ -93,6 +96,31 @@ impl Refusal {
         match self.retry_after {
             Some(wait) => Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
             None => self.reason.entry().retry_after.map(u64::from),
+        }
+    }
+
+    /// What the answer says beside its status and body.
+    pub fn headers(&self) -> HeaderMap {
+        let problem = HeaderValue::from_static("application/problem+json");
+        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, problem)]);
+        if self.status() == StatusCode::UNAUTHORIZED.as_u16() {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(allow) = self.allow.as_deref().and_then(|allow| allow.parse().ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        headers
+    }
+
+    /// Tells the operator what the client is not told.
+    pub fn report(&self, request_id: &str, route: &str) {
+        if self.reason.entry().operator && !self.said {
+            warn!(request_id, route, "{self}");
+        } else {
+            debug!(request_id, route, "{self}");
         }
     }
 

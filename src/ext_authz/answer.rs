@@ -1,8 +1,6 @@
 //! A decision in the words of Envoy.
 
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
-};
+use http::header::{CACHE_CONTROL, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::messages::{
@@ -48,16 +46,7 @@ pub(super) fn refused(
     cors: impl Iterator<Item = cors::Header>,
 ) -> CheckResponse {
     let mut headers = own(request_id);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if refusal.status() == StatusCode::UNAUTHORIZED.as_u16() {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Some(seconds) = refusal.retry_after_seconds() {
-        headers.insert(RETRY_AFTER, seconds.into());
-    }
-    if let Some(allow) = refusal.allow.as_deref().and_then(|allow| allow.parse().ok()) {
-        headers.insert(ALLOW, allow);
-    }
+    headers.extend(refusal.headers());
     let body = refusal.body(request_id.to_str().unwrap_or_default());
     denied(refusal.status(), &headers, cors, body)
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tracing::{debug, warn};
 
 use super::answer;
 use super::asked::Asked;
@@ -69,7 +68,9 @@ impl Checks {
         };
         self.count(status, begun.elapsed());
         if let Err(refusal) = &verdict {
-            report(&state, &decision, refusal);
+            state.metrics.refused(refusal.reason);
+            let request_id = decision.request_id.to_str().unwrap_or_default();
+            refusal.report(request_id, route_name(&decision));
         }
         let ended = Ended { status, refusal: verdict.as_ref().err(), took: begun.elapsed() };
         write_line(&state, asked.as_ref().ok(), &decision, &ended);
@@ -121,18 +122,6 @@ fn of_preflight(
     match (cors, method) {
         (Some(cors), Some(method)) => cors.preflight(granted, method).collect(),
         _ => Vec::new(),
-    }
-}
-
-/// Tells the operator what the client is not told.
-fn report(state: &State, decision: &Decision, refusal: &Refusal) {
-    state.metrics.refused(refusal.reason);
-    let request_id = decision.request_id.to_str().unwrap_or_default();
-    let route = route_name(decision);
-    if refusal.reason.entry().operator && !refusal.said {
-        warn!(request_id, route, "{refusal}");
-    } else {
-        debug!(request_id, route, "{refusal}");
     }
 }
 
