@@ -22,6 +22,8 @@ pub struct Table {
     exact: HashMap<String, Vec<usize>>,
     /// Positions in `routes` by prefix in lower case, grouped by the length of the prefix in bytes, longest first.
     prefixes: Vec<(usize, HashMap<String, Vec<usize>>)>,
+    /// The prefixes below which another gateway asks about paths of its own.
+    asked_below: Vec<String>,
 }
 
 /// The positions of two routes that could both win.
@@ -69,8 +71,9 @@ impl Table {
             let name = route.path.to_string();
             Arc::new(Route { position, name, ..route })
         };
-        let routes = routes.into_iter().enumerate().map(numbered).collect();
-        Ok(Self { routes, exact, prefixes })
+        let routes: Vec<_> = routes.into_iter().enumerate().map(numbered).collect();
+        let asked_below = routes.iter().filter_map(|route| asked_below(route)).collect();
+        Ok(Self { routes, exact, prefixes, asked_below })
     }
 
     /// The routes, in the order of the configuration.
@@ -98,15 +101,13 @@ impl Table {
     }
 
     /// Whether another gateway asks below this path about paths of its own, which it appends to it as
-    /// they come.
+    /// they come. The prefix is the gateway's text: at most its case is another, that of `%e5` too.
     pub fn is_asked_below(&self, raw_path: &[u8]) -> bool {
-        let asks = |route: &&Arc<Route>| route.action == Action::Authorize;
-        self.routes.iter().filter(asks).any(|route| match &route.path {
-            Pattern::Exact(_) => false,
-            Pattern::Prefix(prefix) => {
-                let below = raw_path.strip_prefix(prefix.as_bytes());
-                below.is_some_and(|below| below.starts_with(b"/"))
-            }
+        self.asked_below.iter().any(|prefix| {
+            let parts = raw_path.split_at_checked(prefix.len());
+            parts.is_some_and(|(above, below)| {
+                above.eq_ignore_ascii_case(prefix.as_bytes()) && below.starts_with(b"/")
+            })
         })
     }
 
@@ -231,6 +232,14 @@ impl Fit {
         } else {
             Self::Whole
         }
+    }
+}
+
+/// The prefix of a route by which another gateway asks.
+fn asked_below(route: &Route) -> Option<String> {
+    match &route.path {
+        Pattern::Prefix(prefix) if route.action == Action::Authorize => Some(prefix.clone()),
+        _ => None,
     }
 }
 

@@ -132,6 +132,22 @@ fn another_spelling_falls_to_no_action_that_asks_for_less() {
 }
 
 #[test]
+fn it_is_known_where_another_gateway_asks_about_paths_of_its_own() {
+    let asks = |path: &str| Route { action: Action::Authorize, ..route(path) };
+    let table = Table::build(vec![asks("/ask"), asks("/Ask/%E5%BE%AE/**"), route("/**")]).unwrap();
+    for (path, is_below) in [
+        ("/Ask/%E5%BE%AE/../x", true),
+        ("/Ask/%e5%be%ae/", true),
+        ("/Ask/%E5%BE%AE", false),
+        ("/Ask/%E5%BE%AEx", false),
+        ("/ask/x", false),
+        ("/", false),
+    ] {
+        assert_eq!(table.is_asked_below(path.as_bytes()), is_below, "{path}");
+    }
+}
+
+#[test]
 fn what_may_be_read_as_another_path_falls_to_no_route_that_asks_for_less() {
     let public = |path: &str| Route { auth: Auth::None, ..route(path) };
     let login = Route { action: Action::Login, ..route("/wxLogin") };
