@@ -22,8 +22,8 @@ const SPOOFS: [&str; 10] = [
     "Connection: X-WX-OPENID, X-WX-SOURCE, X-WX-APPID\r\n",
 ];
 
-/// Paths that somebody could read as another one.
-const DETOURS: [&str; 12] = [
+/// Paths that somebody could read as another one: nginx, or the service behind it.
+const DETOURS: [&str; 24] = [
     "/public/../api/x",
     "/public/%2e%2e/api/x",
     "/public/%2E%2E/api/x",
@@ -35,7 +35,19 @@ const DETOURS: [&str; 12] = [
     "/public/%252e%252e/api/x",
     "/public/..\\api/x",
     "//public/../api/x",
+    "/public/..%5capi/x",
+    "/public/..%5Capi/x",
+    "/public/..%3b/api/x",
+    "/public/..;x=1/api/x",
     "/api/../public/x",
+    "/api/%2e%2e/public/x",
+    "/api/.%2E/public/x",
+    "/api/..%2fpublic/x",
+    "/api/%2e%2e%2fpublic/x",
+    "/api/x/..%2f..%2fpublic/x",
+    "/api/..;/public/x",
+    "/api/..%5cpublic/x",
+    "/api/%252e%252e/public/x",
 ];
 
 /// A gateway that asks wxgate, before a service.
