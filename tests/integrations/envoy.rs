@@ -7,7 +7,8 @@ use wxgate::listen::Address;
 
 use crate::front::Front;
 use crate::program::{Program, find, skipped};
-use crate::support::{documented, replaced};
+use crate::support::gateway::Gateway;
+use crate::support::{changed, documented, replaced, with_a_path_that_shows_what_is_believed};
 
 /// Where `scripts/install-envoy` puts it.
 const INSTALLED: &str = "target/envoy/envoy";
@@ -22,11 +23,18 @@ fn find_envoy() -> Option<String> {
 }
 
 async fn start(file: &str) -> Option<(Program, Front)> {
-    let envoy = find_envoy()?;
-    Some(run(&envoy, file, documented().await))
+    start_before(documented(), file).await
 }
 
-fn run(envoy: &str, file: &str, gateway: crate::support::gateway::Gateway) -> (Program, Front) {
+async fn start_before(
+    gateway: impl Future<Output = Gateway>,
+    file: &str,
+) -> Option<(Program, Front)> {
+    let envoy = find_envoy()?;
+    Some(run(&envoy, file, gateway.await))
+}
+
+fn run(envoy: &str, file: &str, gateway: Gateway) -> (Program, Front) {
     let text = std::fs::read_to_string(Path::new("docs/integrations/envoy").join(file)).unwrap();
     let Some(Address::Tcp(checks)) = gateway.app.ext_authz_address.clone() else { panic!("TCP") };
     let port = |port: u16| format!("port_value: {port} ");
@@ -66,6 +74,13 @@ macro_rules! envoy {
                 let Some((_envoy, front)) = start($file).await else { return };
                 front.believes_no_client().await;
                 front.leaves_public_paths_open().await;
+            }
+
+            #[tokio::test]
+            async fn envoy_says_itself_where_a_request_came_from() {
+                let gateway = with_a_path_that_shows_what_is_believed();
+                let Some((_envoy, front)) = start_before(gateway, $file).await else { return };
+                front.says_itself_where_a_request_came_from().await;
             }
 
             #[tokio::test]

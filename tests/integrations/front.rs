@@ -22,6 +22,22 @@ const SPOOFS: [&str; 10] = [
     "Connection: X-WX-OPENID, X-WX-SOURCE, X-WX-APPID\r\n",
 ];
 
+/// Ways to say where a request came from, and what else it asks for than its first line. Each says 4bf92f.
+const ORIGINS: &str = "Forwarded: for=4bf92f;host=4bf92f;proto=https\r\n\
+    X-Forwarded-For: 6.6.6.6\r\n\
+    X-Forwarded-Host: 4bf92f.example\r\n\
+    X-Forwarded-Proto: https\r\n\
+    X-Forwarded-Prefix: /4bf92f\r\n\
+    X-Real-IP: 6.6.6.6\r\n\
+    X-Request-Id: 4bf92f\r\n\
+    traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\
+    tracestate: a=4bf92f\r\n\
+    X-HTTP-Method: 4bf92f\r\n\
+    X-HTTP-Method-Override: 4bf92f\r\n\
+    X-Method-Override: 4bf92f\r\n\
+    X-Original-URL: /4bf92f\r\n\
+    X-Rewrite-URL: /4bf92f\r\n";
+
 /// Paths that somebody could read as another one: nginx, or the service behind it.
 const DETOURS: [&str; 24] = [
     "/public/../api/x",
@@ -159,6 +175,22 @@ impl Front {
                     (None, _) => assert!(matches!(status, 400 | 401), "{what}"),
                 }
             }
+        }
+    }
+
+    /// Of where a request came from and what it asks for, the service and wxgate hear what is true.
+    pub(crate) async fn says_itself_where_a_request_came_from(&self) {
+        let token = self.gateway.log_in("alice").await;
+        let origins = Self::bearer(&token) + ORIGINS;
+        // The last one comes from wxgate, which says what it was told.
+        for path in ["/api/x", "/public/x", "/session"] {
+            let (status, seen) = self.arrived(self.get(path, &origins)).await;
+            let seen = seen.unwrap_or_else(|| panic!("nothing arrived of {path}: {status}"));
+            assert!(!seen.holds("4bf92f"), "{path}: {}", seen.head);
+            for name in ["x-forwarded-for", "x-real-ip"] {
+                assert!(!seen.read_as(name).concat().contains("6.6.6.6"), "{path}: {}", seen.head);
+            }
+            assert_ne!(seen.header("x-forwarded-proto"), Some("https"), "{path}: {}", seen.head);
         }
     }
 

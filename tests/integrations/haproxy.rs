@@ -7,7 +7,7 @@ use crate::front::Front;
 use crate::program::{Program, find, skipped};
 use crate::raw::Wire;
 use crate::support::gateway::Gateway;
-use crate::support::{changed, documented, replaced};
+use crate::support::{changed, documented, replaced, with_a_path_that_shows_what_is_believed};
 
 const FOLDER: &str = "docs/integrations/haproxy";
 
@@ -27,8 +27,12 @@ fn find_haproxy() -> Option<String> {
 }
 
 async fn start() -> Option<(Program, Front)> {
+    start_before(documented()).await
+}
+
+async fn start_before(gateway: impl Future<Output = Gateway>) -> Option<(Program, Front)> {
     let haproxy = find_haproxy()?;
-    let gateway = documented().await;
+    let gateway = gateway.await;
     let read = |name: &str| std::fs::read_to_string(Path::new(FOLDER).join(name)).unwrap();
     let text = with_addresses(&read("haproxy.cfg"), &gateway);
     let text = replaced(&text, "127.0.0.1:3000", &gateway.upstream.address.to_string());
@@ -57,6 +61,13 @@ async fn haproxy_believes_no_client() {
     let Some((_haproxy, front)) = start().await else { return };
     front.believes_no_client().await;
     front.leaves_public_paths_open().await;
+}
+
+#[tokio::test]
+async fn haproxy_says_itself_where_a_request_came_from() {
+    let gateway = with_a_path_that_shows_what_is_believed();
+    let Some((_haproxy, front)) = start_before(gateway).await else { return };
+    front.says_itself_where_a_request_came_from().await;
 }
 
 #[tokio::test]

@@ -26,6 +26,14 @@ pub(crate) async fn documented() -> Gateway {
     changed(|text| text).await
 }
 
+/// The same with `/session` a path of the service's, which so shows what wxgate believes of the requests that
+/// the other gateway hands on to it.
+pub(crate) async fn with_a_path_that_shows_what_is_believed() -> Gateway {
+    let session = "path = \"/session\"\naction = \"session\"";
+    let shown = "path = \"/session\"\nupstream = \"shop\"\nauth = \"none\"";
+    changed(|text| replaced(&text, session, shown)).await
+}
+
 /// The same with something changed in the file.
 pub(crate) async fn changed(change: impl FnOnce(String) -> String) -> Gateway {
     let text = std::fs::read_to_string("docs/integrations/gateway.toml").unwrap();

@@ -6,8 +6,8 @@ local IDENTITY = {
     "x-wx-openid", "x-wx-unionid", "x-wx-appid", "x-wx-source", "x-wx-call-id", "x-wx-env",
     "x-wx-assertion",
 }
--- Where a token may stand (token_from of [session]).
-local ASKED = { "authorization", "x-wx-skey", "cookie", "host" }
+-- Where a token may stand (token_from of [session]), and what HAProxy itself has written.
+local ASKED = { "authorization", "x-wx-skey", "cookie", "host", "x-request-id" }
 
 local function refuse(txn, status, headers, body)
     local reply = txn:reply()
