@@ -1,12 +1,15 @@
 //! Envoy with `ext_authz`, over HTTP and over gRPC, by the files of `docs/integrations/envoy`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use tokio::net::TcpSocket;
 use wxgate::listen::Address;
 
 use crate::front::Front;
 use crate::program::{Program, find, skipped};
+use crate::raw::Wire;
 use crate::support::gateway::Gateway;
 use crate::support::{changed, documented, replaced, with_a_path_that_shows_what_is_believed};
 
@@ -100,3 +103,26 @@ macro_rules! envoy {
 
 envoy!(over_http, "http.yaml");
 envoy!(over_grpc, "grpc.yaml");
+
+/// A connection from this address of this machine.
+async fn from(client: &str, to: SocketAddr) -> Wire {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(client.parse().unwrap(), 0)).unwrap();
+    Wire::over(socket.connect(to).await.unwrap())
+}
+
+#[tokio::test]
+async fn over_http_each_client_has_a_rate_of_its_own() {
+    let limited = changed(|text| {
+        let route = "path = \"/authorize/public/**\"\naction = \"authorize\"";
+        replaced(&text, route, &format!("{route}\nrate = {{ per = \"ip\", limit = \"1/h\" }}"))
+    });
+    let Some((_envoy, front)) = start_before(limited, "http.yaml").await else { return };
+    let mut statuses = Vec::new();
+    for client in ["127.0.0.8", "127.0.0.9", "127.0.0.9"] {
+        let mut wire = from(client, front.address).await;
+        wire.send("GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        statuses.push(wire.answer().await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+}
