@@ -53,6 +53,8 @@ func newVerifier(ctx context.Context, url, issuer, audience string, cooldown tim
 	client, err := jwkset.NewHTTPClient(jwkset.HTTPClientOptions{
 		HTTPURLs:          map[string]jwkset.Storage{url: remote},
 		RefreshUnknownKID: rate.NewLimiter(rate.Every(cooldown), 1),
+		// And who names one that there is not is not waited for: this is also the time for the look itself.
+		RateLimitWaitMax: 5 * time.Second,
 	})
 	if err != nil {
 		return nil, err

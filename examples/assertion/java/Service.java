@@ -10,6 +10,7 @@ import com.nimbusds.jose.jwk.JWKMatcher;
 import com.nimbusds.jose.jwk.JWKSelector;
 import com.nimbusds.jose.jwk.source.JWKSource;
 import com.nimbusds.jose.jwk.source.JWKSourceBuilder;
+import com.nimbusds.jose.jwk.source.RateLimitReachedException;
 import com.nimbusds.jose.proc.BadJOSEException;
 import com.nimbusds.jose.proc.SecurityContext;
 import com.nimbusds.jose.util.JSONObjectUtils;
@@ -84,6 +85,11 @@ public final class Service {
         Map<String, Object> answer;
         try {
             answer = identity(exchange.getRequestHeaders().getFirst("X-WX-Assertion"));
+        } catch (RateLimitReachedException error) {
+            // A key that there is not, so soon after the last one: the set is there, and it is not in it.
+            System.err.println(error.getMessage());
+            status = 403;
+            answer = Map.of("error", "not from the gateway");
         } catch (KeySourceException error) {
             System.err.println(error.getMessage());
             status = 503;

@@ -70,14 +70,10 @@ struct Service {
 }
 
 impl Service {
-    async fn start(folder: &TempDir, script: &[&str], gateway: &Gateway) -> Option<Self> {
-        let url = format!("http://{}{JWKS}", gateway.app.admin_address);
-        let variables = [
-            ("JWKS_URL", url.as_str()),
-            ("AUDIENCE", "shop"),
-            ("PORT", "0"),
-            ("JWKS_COOLDOWN", "0"),
-        ];
+    /// One with its key set at this URL.
+    async fn start(folder: &TempDir, script: &[&str], url: &str, cooldown: &str) -> Option<Self> {
+        let variables =
+            [("JWKS_URL", url), ("AUDIENCE", "shop"), ("PORT", "0"), ("JWKS_COOLDOWN", cooldown)];
         let mut process = start_with(folder, script, &variables)?;
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         // A JVM on a machine that is busy compiles the source first.
@@ -104,7 +100,8 @@ async fn lets_in_what_the_gateway_vouches_for(folder: &TempDir, script: &[&str])
         gateway.upstream.last().header(HEADER).expect("an assertion").to_owned()
     };
     let good = vouched().await;
-    let Some(service) = Service::start(folder, script, &gateway).await else { return };
+    let url = format!("http://{}{JWKS}", gateway.app.admin_address);
+    let Some(service) = Service::start(folder, script, &url, "0").await else { return };
     let alice = json!({
         "openid": gateway.wechat.openid("alice"),
         "appid": APPID,
@@ -121,6 +118,7 @@ async fn lets_in_what_the_gateway_vouches_for(folder: &TempDir, script: &[&str])
         assert_eq!(answer.json(), json!({ "error": "not from the gateway" }), "{what}");
     }
     lets_in(&good, "a good one after many bad ones").await;
+    waits_for_no_forger(folder, script, &url, &good).await;
 
     // The keys that it has kept do not have the new one.
     gateway.reload(&Config::default().assertion_keys(&[&next, &key])).await;
@@ -137,6 +135,21 @@ async fn lets_in_what_the_gateway_vouches_for(folder: &TempDir, script: &[&str])
     let answer = gateway.get("/api/x").token(&token).header(HEADER, "forged").await;
     assert_eq!((answer.status, answer.json()), (200, alice.clone()));
     assert_eq!(gateway.get("/public/x").token(&token).header(HEADER, &good).await.status, 403);
+}
+
+/// Who names keys that there are not is turned away at once, however many he names.
+async fn waits_for_no_forger(folder: &TempDir, script: &[&str], url: &str, good: &str) {
+    let service = Service::start(folder, script, url, "200").await.expect("it did before");
+    assert_eq!(service.ask(Some(good)).await.status, 200);
+    let (read, (stranger, _)) = (Jwt::read(good), jwt::ed25519());
+    for number in 0..20 {
+        let mut header = read.header.clone();
+        header["kid"] = format!("stranger-{number}").into();
+        let forged = jwt::sign_ed25519(&stranger, &header.to_string(), &read.claims.to_string());
+        let answer = service.ask(Some(&forged)).await;
+        assert_eq!(answer.status, 403, "{number}: {}", answer.text());
+    }
+    assert_eq!(service.ask(Some(good)).await.status, 200, "and others are let in as before");
 }
 
 /// What has to be turned away; each is good but for what it says.
