@@ -34,7 +34,11 @@ type Identity struct {
 	UnionID string `json:"unionid,omitempty"`
 }
 
+// There was no look at the keys yet that succeeded.
+var errNoKeys = errors.New("the keys of the gateway cannot be fetched")
+
 type verifier struct {
+	set    jwkset.Storage
 	keys   jwt.Keyfunc
 	parser *jwt.Parser
 }
@@ -70,12 +74,17 @@ func newVerifier(ctx context.Context, url, issuer, audience string, cooldown tim
 		jwt.WithExpirationRequired(),
 		jwt.WithLeeway(30*time.Second),
 	)
-	return &verifier{keys: keys.Keyfunc, parser: parser}, nil
+	return &verifier{set: client, keys: keys.Keyfunc, parser: parser}, nil
 }
 
 func (v *verifier) identity(assertion string) (*Identity, error) {
 	var claims Claims
 	token, err := v.parser.ParseWithClaims(assertion, &claims, v.keys)
+	if errors.Is(err, jwt.ErrTokenUnverifiable) {
+		if keys, failed := v.set.KeyReadAll(context.Background()); failed != nil || len(keys) == 0 {
+			return nil, errNoKeys
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +97,12 @@ func (v *verifier) identity(assertion string) (*Identity, error) {
 func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	identity, err := v.identity(r.Header.Get("X-WX-Assertion"))
+	if errors.Is(err, errNoKeys) {
+		log.Print(err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, `{"error":"the keys of the gateway cannot be fetched"}`)
+		return
+	}
 	if err != nil {
 		log.Print(err) // for us; the client only learns that it is not let in
 		// Not 401, by which Mini Programs know to log in again.

@@ -22,6 +22,9 @@ async function identity(request) {
   return { openid: payload.sub, appid: payload.appid, unionid: payload.unionid }
 }
 
+// What jose says of the key set, and not of the assertion.
+const NO_KEYS = ['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT']
+
 const server = createServer(async (request, response) => {
   const answer = (status, body) =>
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
@@ -30,7 +33,7 @@ const server = createServer(async (request, response) => {
   } catch (error) {
     console.error(error.message) // for us; the client only learns that it is not let in
     // Not 401, by which Mini Programs know to log in again.
-    if (error instanceof errors.JOSEError) answer(403, { error: 'not from the gateway' })
+    if (error instanceof errors.JOSEError && !NO_KEYS.includes(error.code)) answer(403, { error: 'not from the gateway' })
     else answer(503, { error: 'the keys of the gateway cannot be fetched' })
   }
 })

@@ -15,6 +15,7 @@ use crate::support::config::Config;
 use crate::support::gateway::Gateway;
 use crate::support::jwt::{self, Jwt};
 use crate::support::wechat::APPID;
+use crate::upstream::{Reply, Upstream};
 
 /// It needs no more than the other tests do, but a Node of which jose finds the Web Crypto API: 20.
 #[tokio::test]
@@ -119,6 +120,7 @@ async fn lets_in_what_the_gateway_vouches_for(folder: &TempDir, script: &[&str])
     }
     lets_in(&good, "a good one after many bad ones").await;
     waits_for_no_forger(folder, script, &url, &good).await;
+    says_that_it_has_no_keys(folder, script, &good).await;
 
     // The keys that it has kept do not have the new one.
     gateway.reload(&Config::default().assertion_keys(&[&next, &key])).await;
@@ -150,6 +152,17 @@ async fn waits_for_no_forger(folder: &TempDir, script: &[&str], url: &str, good:
         assert_eq!(answer.status, 403, "{number}: {}", answer.text());
     }
     assert_eq!(service.ask(Some(good)).await.status, 200, "and others are let in as before");
+}
+
+/// That is no reason to say that somebody is not let in.
+async fn says_that_it_has_no_keys(folder: &TempDir, script: &[&str], good: &str) {
+    let failing = Upstream::start().await;
+    failing.on("/keys", Reply::with_head("HTTP/1.1 500 Internal Server Error\r\n", ""));
+    for url in ["http://127.0.0.1:1/keys".to_owned(), format!("{}/keys", failing.url())] {
+        let service = Service::start(folder, script, &url, "0").await.expect("it did before");
+        let answer = service.ask(Some(good)).await;
+        assert_eq!(answer.status, 503, "{url}: {}", answer.text());
+    }
 }
 
 /// What has to be turned away; each is good but for what it says.
