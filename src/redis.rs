@@ -14,6 +14,7 @@ mod rate;
 mod scripts;
 pub mod settings;
 mod store;
+mod users;
 
 use std::sync::Arc;
 

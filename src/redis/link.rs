@@ -28,6 +28,7 @@ use tokio::time::{Instant, timeout_at};
 use self::connection::Connection;
 use self::connector::Connector;
 use self::supervisor::Supervisor;
+use super::codec::Damaged;
 use super::failure::Failure;
 use super::finding::Finding;
 use super::scripts::Invocation;
@@ -136,6 +137,14 @@ impl Link {
         invocation: &Invocation<'_>,
     ) -> Result<T, Unavailable> {
         self.call(async |connection| invocation.invoke(connection).await).await
+    }
+
+    /// The same for a script of a user, who may not be readable.
+    pub(super) async fn run_on_user<T: FromRedisValue>(
+        &self,
+        invocation: &Invocation<'_>,
+    ) -> Result<Result<T, Damaged>, Unavailable> {
+        self.call(async |connection| invocation.invoke_on_user(connection).await).await
     }
 
     /// Why calls fail now, if they do.

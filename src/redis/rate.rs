@@ -33,7 +33,8 @@ impl RedisStore {
             .key(self.keys.value(key))
             .arg(microseconds(quota.interval()))
             .arg(microseconds(quota.tolerance()));
-        let (wait, ahead) = match self.link.run::<(u64, u64)>(&take).await {
+        let answer = self.link.run::<(u64, u64, Option<Vec<u8>>)>(&take).await;
+        let (wait, ahead, other) = match answer {
             Ok(answer) => answer,
             Err(unavailable) => {
                 if self.rates.seldom.may_speak() {
@@ -42,6 +43,7 @@ impl RedisStore {
                 return self.rates.known.take(key, quota, self.clock.nanoseconds());
             }
         };
+        self.overwritten("rate", other);
         // From before the call, so that nobody is refused here whom Redis would let through.
         self.rates.known.learn(key, now.saturating_add(ahead.saturating_mul(1_000)));
         match wait {

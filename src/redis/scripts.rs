@@ -4,6 +4,11 @@
 use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, ToRedisArgs};
 
+use super::codec::Damaged;
+
+/// What `scripts/user.lua` fails with.
+const UNREADABLE: &str = "WXGATE_UNREADABLE";
+
 /// A script of Redis.
 #[derive(Debug)]
 pub(super) struct Script {
@@ -104,6 +109,19 @@ impl Invocation<'_> {
                 self.command("EVAL", self.script.code).query_async(connection).await
             }
             result => result,
+        }
+    }
+
+    /// The same for a script of a user, who may be there and not be readable: then it has changed nothing.
+    pub(super) async fn invoke_on_user<T: FromRedisValue>(
+        &self,
+        connection: &mut (impl ConnectionLike + Send),
+    ) -> RedisResult<Result<T, Damaged>> {
+        match self.invoke(connection).await {
+            Err(error) if error.detail().is_some_and(|detail| detail.contains(UNREADABLE)) => {
+                Ok(Err(Damaged))
+            }
+            answer => answer.map(Ok),
         }
     }
 

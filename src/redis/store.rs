@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use redis::{Cmd, Pipeline};
 
 use super::RedisStore;
-use super::codec::{self, Damaged, UserRecord};
+use super::codec::{self, Damaged};
 use crate::rate::{Exceeded, Quota};
 use crate::session::record::{Session, SessionId};
 use crate::session::store::{FAILURES, Key, KeyId, RING, Store, StoredKey, Unavailable};
@@ -44,7 +44,7 @@ impl Store for RedisStore {
             .arg(codec::seconds(session.expires))
             .arg(now)
             .arg(rest);
-        let count: u64 = self.link.run(&create).await?;
+        let count: u64 = self.change(&session.user, &create).await?;
         if count.is_multiple_of(TIDY_EVERY) {
             self.sessions_of(&session.user).await?;
         }
@@ -79,7 +79,7 @@ impl Store for RedisStore {
             .arg(codec::seconds(to.expires))
             .arg(rest)
             .arg(codec::encode_session(from));
-        self.link.run(&update).await
+        self.change(&from.user, &update).await
     }
 
     async fn renew(
@@ -139,7 +139,7 @@ impl Store for RedisStore {
 
     async fn note_known(&self, user: &User, ttl: Duration) -> Result<(), Unavailable> {
         let note = self.scripts.note_known.key(self.keys.user(user)).arg(milliseconds(ttl));
-        self.link.run(&note).await
+        self.change(user, &note).await
     }
 
     async fn session_keys(&self, user: &User) -> Result<Vec<StoredKey>, Unavailable> {
@@ -162,18 +162,17 @@ impl Store for RedisStore {
             .arg(milliseconds(ttl))
             .arg(RING)
             .arg(FAILURES);
-        self.link.run(&add).await
+        self.change(user, &add).await
     }
 
     async fn remove_session_key(&self, user: &User, id: &KeyId) -> Result<(), Unavailable> {
-        let user = self.keys.user(user);
-        let remove = self.scripts.remove_session_key.key(user).arg(id.0.as_slice());
-        self.link.run(&remove).await
+        let remove = self.scripts.remove_session_key.key(self.keys.user(user));
+        self.change(user, &remove.arg(id.0.as_slice())).await
     }
 
     async fn begin_try(&self, user: &User) -> Result<Option<Vec<StoredKey>>, Unavailable> {
         let begin = self.scripts.begin_try.key(self.keys.user(user)).arg(FAILURES);
-        let keys: Option<Vec<Vec<Vec<u8>>>> = self.link.run(&begin).await?;
+        let keys: Option<Vec<Vec<Vec<u8>>>> = self.change(user, &begin).await?;
         let key = |fields: &Vec<Vec<u8>>| {
             self.readable("session key", &fields.concat(), |_| codec::decode_session_key(fields))
         };
@@ -184,12 +183,12 @@ impl Store for RedisStore {
         let end = self.scripts.end_try.key(self.keys.user(user));
         let end = end.arg(FAILURES).arg(u8::from(failed));
         let end = keys.iter().fold(end, |end, id| end.arg(id.0.as_slice()));
-        self.link.run(&end).await
+        self.change(user, &end).await
     }
 
     async fn abandon_tries(&self, user: &User) -> Result<(), Unavailable> {
         let abandon = self.scripts.abandon_tries.key(self.keys.user(user)).arg(FAILURES);
-        self.link.run(&abandon).await
+        self.change(user, &abandon).await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
@@ -215,7 +214,8 @@ impl Store for RedisStore {
             .key(self.keys.value(key))
             .arg(codec::encode_value(value))
             .arg(milliseconds(ttl));
-        let there: Option<Vec<u8>> = self.link.run(&put).await?;
+        let (there, other): (Option<Vec<u8>>, Option<Vec<u8>>) = self.link.run(&put).await?;
+        self.overwritten("value", other);
         Ok(there.and_then(|there| self.readable("value", &there, codec::decode_value)))
     }
 
@@ -243,8 +243,10 @@ impl Store for RedisStore {
     }
 
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable> {
-        let key = self.keys.value(key);
-        self.link.run(&self.scripts.increment.key(key).arg(milliseconds(ttl))).await
+        let increment = self.scripts.increment.key(self.keys.value(key)).arg(milliseconds(ttl));
+        let (count, other): (u64, Option<Vec<u8>>) = self.link.run(&increment).await?;
+        self.overwritten("counter", other);
+        Ok(count)
     }
 
     async fn take(&self, key: &Key, quota: &Quota) -> Result<(), Exceeded> {
@@ -253,29 +255,6 @@ impl Store for RedisStore {
 }
 
 impl RedisStore {
-    /// What is known of a user; sessions in it may have run out.
-    async fn user(&self, user: &User) -> Result<UserRecord, Unavailable> {
-        let value: Option<Vec<u8>> = self.link.query(&Cmd::get(self.keys.user(user))).await?;
-        let record = value.and_then(|value| self.readable("user", &value, codec::decode_user));
-        Ok(record.unwrap_or_default())
-    }
-
-    /// Ends these, and gives those that were there.
-    async fn end_these(
-        &self,
-        user: &User,
-        ids: &[SessionId],
-    ) -> Result<Vec<SessionId>, Unavailable> {
-        let keys = std::iter::once(self.keys.user(user))
-            .chain(ids.iter().flat_map(|id| [self.keys.session(user, id), self.keys.end(user, id)]))
-            .collect();
-        let end = self.scripts.end.keys(keys);
-        let end = ids.iter().fold(end, |end, id| end.arg(id.to_bytes().as_slice()));
-        let ended: Vec<Vec<u8>> = self.link.run(&end).await?;
-        let id = |name: &Vec<u8>| Some(SessionId::from_bytes(name.as_slice().try_into().ok()?));
-        Ok(ended.iter().filter_map(id).collect())
-    }
-
     /// What is written there; nothing where that cannot be read, which is counted.
     fn readable<T>(
         &self,
@@ -284,6 +263,13 @@ impl RedisStore {
         decode: impl FnOnce(&[u8]) -> Result<T, Damaged>,
     ) -> Option<T> {
         decode(value).map_err(|Damaged| self.damaged.count(what, value)).ok()
+    }
+
+    /// Counts what a script could not read, and wrote over.
+    pub(super) fn overwritten(&self, what: &'static str, value: Option<Vec<u8>>) {
+        if let Some(value) = value {
+            self.damaged.count(what, &value);
+        }
     }
 }
 

@@ -119,8 +119,8 @@ pub trait Store: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Values found so far that could not be read, and counted as missing. What is kept in this process
-    /// cannot be damaged.
+    /// Values found so far that could not be read. They count as missing, but for what is known of a user:
+    /// that is an error, since nobody then knows his sessions. What is kept in this process cannot be damaged.
     fn damaged_values(&self) -> u64 {
         0
     }
@@ -153,8 +153,8 @@ pub trait Invalidations: Send + Sync + 'static {
     fn live(&self, live: bool);
 }
 
-/// The store cannot be asked now. Nothing is known about what was asked, least of all that a session
-/// is gone.
+/// The store cannot be asked now, or cannot read what it has. Nothing is known about what was asked, least of
+/// all that a session is gone.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the session store does not answer: {0}")]
 pub struct Unavailable(pub Arc<str>);

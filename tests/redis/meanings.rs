@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use wxgate::rate::Quota;
 use wxgate::redis::RedisStore;
+use wxgate::session::record::Session;
 use wxgate::session::store::{Key, Kind, Store};
 
-use super::Gate;
 use super::connecting::RULES;
 use super::redis_server::groups::Cluster;
 use super::redis_server::{PATIENCE, Server, eventually};
 use super::samples::DAY;
+use super::{Gate, now};
 
 #[tokio::test]
 async fn refused_and_unresolved() {
@@ -138,40 +140,92 @@ async fn what_is_evicted_or_damaged_is_a_miss() {
     assert!(!gate.knows(&session).await.unwrap());
     assert!(gate.store.sessions_of(&session.user).await.unwrap().is_empty());
 
-    let user = &session.user;
-    gate.store.note_known(user, DAY).await.unwrap();
-    gate.store.add_session_key(user, super::samples::stored_key(1), DAY).await.unwrap();
-    let keys: Vec<String> = server.command(&["KEYS", "wxgate:u:*"]).await;
-    assert_eq!(keys.len(), 2, "of the probe and of him");
-    for damaged in ["", "\u{1}", "\u{2}\u{1}\u{0}", "\u{1}\u{1}\u{1}cut", "\u{1}\u{0}\u{0}cut"] {
-        for key in &keys {
-            server.command::<()>(&["SET", key, damaged, "EX", "100"]).await;
-        }
-        let before = gate.store.damaged_values();
-        assert!(gate.store.session_keys(user).await.unwrap().is_empty(), "{damaged:?}");
-        assert!(!gate.store.is_known(user).await.unwrap());
-        assert_eq!(gate.store.damaged_values(), before + 2, "{damaged:?}");
-        assert_eq!(gate.store.begin_try(user).await.unwrap(), Some(Vec::new()));
-        gate.store.add_session_key(user, super::samples::stored_key(1), DAY).await.unwrap();
-        assert_eq!(gate.store.session_keys(user).await.unwrap().len(), 1, "{damaged:?}");
-    }
-    // Whoever takes its end away, it gets one again.
-    let key = async |key: &String| server.command::<i64>(&["PTTL", key]).await;
-    for key in &keys {
-        server.command::<()>(&["PERSIST", key]).await;
-    }
-    gate.store.remove_session_key(user, &super::samples::stored_key(1).id).await.unwrap();
-    gate.store.note_known(user, DAY).await.unwrap();
-    let ends = futures_util::future::join_all(keys.iter().map(key)).await;
-    assert!(ends.iter().any(|left| *left > 0), "{ends:?}");
-
     let value = Key::new(Kind::Exchange, &[b"code"]);
     gate.store.put(&value, b"one", DAY).await.unwrap();
     let keys: Vec<String> = server.command(&["KEYS", "wxgate:x:*"]).await;
     server.command::<()>(&["SET", &keys[0], "\u{2}one"]).await;
+    let before = gate.store.damaged_values();
     assert!(gate.store.get(&value).await.unwrap().is_none());
     assert!(gate.store.put_if_absent(&value, b"two", DAY).await.unwrap().is_none());
+    assert_eq!(gate.store.damaged_values(), before + 2);
     assert_eq!(gate.store.get(&value).await.unwrap().as_deref(), Some(&b"two"[..]));
+    for damaged in ["", "\u{2}12345678", "\u{1}cut"] {
+        let before = gate.store.damaged_values();
+        server.command::<()>(&["SET", &keys[0], damaged, "EX", "100"]).await;
+        assert_eq!(gate.store.increment(&value, DAY).await.unwrap(), 1);
+        assert_eq!(gate.store.increment(&value, DAY).await.unwrap(), 2);
+        server.command::<()>(&["SET", &keys[0], damaged, "EX", "100"]).await;
+        gate.store.take(&value, &Quota::new(1, Duration::from_secs(1), 9)).await.unwrap();
+        assert_eq!(gate.store.damaged_values(), before + 2, "{damaged:?}");
+    }
+}
+
+/// It is the only list of his sessions: taken for empty, or written over, nobody could end them any more.
+#[tokio::test]
+async fn what_cannot_be_read_of_a_user_is_an_error_and_stays_what_it_is() {
+    let server = Server::start().await;
+    let gate = Gate::ready(&server.url()).await;
+    let session = gate.login("o1").await.unwrap();
+    let (store, user, key) = (&gate.store, &session.user, super::samples::stored_key(1));
+    store.add_session_key(user, key.clone(), DAY).await.unwrap();
+    let keys: Vec<String> = server.command(&["KEYS", "wxgate:u:*"]).await;
+    let sizes = keys.iter().map(async |key| server.command::<u64>(&["STRLEN", key]).await);
+    let sizes = futures_util::future::join_all(sizes).await;
+    // The probe has no session key.
+    let (_, name) = sizes.iter().zip(&keys).max().unwrap();
+    let good: Vec<u8> = server.command(&["GET", name]).await;
+    for damaged in ["", "\u{1}", "\u{2}\u{1}\u{0}", "\u{1}\u{1}\u{1}cut", "\u{1}\u{0}\u{0}cut"] {
+        server.command::<()>(&["SET", name, damaged, "EX", "100"]).await;
+        let before = store.damaged_values();
+        let other = super::samples::session(user, now());
+        let failed = [
+            store.end_all(user).await.err(),
+            store.sessions_of(user).await.err(),
+            store.is_known(user).await.err(),
+            store.note_known(user, DAY).await.err(),
+            store.session_keys(user).await.err(),
+            store.add_session_key(user, key.clone(), DAY).await.err(),
+            store.remove_session_key(user, &key.id).await.err(),
+            store.begin_try(user).await.err(),
+            store.end_try(user, &[key.id], true).await.err(),
+            store.abandon_tries(user).await.err(),
+            store.create(&other, DAY).await.err(),
+            super::samples::rewrite(store, &Session { created: 7, ..session.clone() }).await.err(),
+        ];
+        for (number, failed) in failed.iter().enumerate() {
+            let said = failed.as_ref().map(|why| why.to_string()).unwrap_or_default();
+            assert!(said.contains(name) && !said.contains("o1"), "{damaged:?} {number}: {said:?}");
+        }
+        assert_eq!(store.damaged_values(), before + failed.len() as u64, "{damaged:?}");
+        assert_eq!(server.command::<String>(&["GET", name]).await, damaged, "as it was");
+        assert!(gate.knows(&session).await.unwrap(), "the session itself goes on");
+        assert!(!gate.knows(&other).await.unwrap(), "and none begins that nobody could find");
+    }
+    // What is named ends.
+    let before = store.damaged_values();
+    assert!(store.end(user, &session.id).await.unwrap());
+    assert!(!gate.knows(&session).await.unwrap());
+    assert_eq!(store.damaged_values(), before + 1);
+    let mut connection = server.connection().await;
+    redis::cmd("SETEX").arg(name).arg(100).arg(good).exec_async(&mut connection).await.unwrap();
+    assert_eq!(store.session_keys(user).await.unwrap(), [key], "nothing is lost of it");
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_user_gets_its_end_again() {
+    let server = Server::start().await;
+    let gate = Gate::ready(&server.url()).await;
+    let user = super::samples::user("o1");
+    gate.store.add_session_key(&user, super::samples::stored_key(1), DAY).await.unwrap();
+    let keys: Vec<String> = server.command(&["KEYS", "wxgate:u:*"]).await;
+    for key in &keys {
+        server.command::<()>(&["PERSIST", key]).await;
+    }
+    gate.store.remove_session_key(&user, &super::samples::stored_key(1).id).await.unwrap();
+    gate.store.note_known(&user, DAY).await.unwrap();
+    let ends = keys.iter().map(async |key| server.command::<i64>(&["PTTL", key]).await);
+    let ends = futures_util::future::join_all(ends).await;
+    assert!(ends.iter().any(|left| *left > 0), "{ends:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 -- KEYS session, user; ARGV value, ttl (ms), name, end (s), now (s), rest of its life (ms)
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 local user = read_user(KEYS[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 local sessions = {}
 for _, session in ipairs(user.sessions) do
   if session.ends > tonumber(ARGV[5]) and session.id ~= ARGV[3] then

@@ -1,8 +1,10 @@
--- KEYS user, then each session and its notice; ARGV their names in the same order. Gives those that
--- were there.
-local user, ended = read_user(KEYS[1]), {}
+-- KEYS user, then each session and its notice; ARGV their names in the same order. Gives whether the user could be
+-- read, and those that were there: who names a session ends it, whatever the list looks like.
+local user, ended = find_user(KEYS[1]), {}
 for i, name in ipairs(ARGV) do
-  user.sessions = without(user.sessions, name)
+  if user then
+    user.sessions = without(user.sessions, name)
+  end
   if redis.call('DEL', KEYS[2 * i]) == 1 then
     ended[#ended + 1] = name
     -- Nothing stays of the notice: that it changed is told to all, and tells an end from a change.
@@ -10,5 +12,7 @@ for i, name in ipairs(ARGV) do
     redis.call('DEL', KEYS[2 * i + 1])
   end
 end
-write_user(KEYS[1], user, 0)
-return ended
+if user then
+  write_user(KEYS[1], user, 0)
+end
+return { user and 1 or 0, ended }

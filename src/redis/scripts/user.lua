@@ -1,15 +1,14 @@
 -- A user, as codec.rs reads it: the version, whether known, how many keys; of each key its name (16 bytes), time (4),
 -- tries and failures (1 each), length (2) and the key; then of each session its name (16) and end (4).
-local function read_user(name)
-  local value = redis.call('GET', name)
-  local user = { known = 0, keys = {}, sessions = {} }
-  if not value or #value < 3 or string.byte(value, 1) ~= 1 then
-    return user
+-- Nothing where it cannot be read.
+local function parse_user(value)
+  if #value < 3 or string.byte(value, 1) ~= 1 then
+    return nil
   end
   local keys, sessions, at = {}, {}, 4
   for i = 1, string.byte(value, 3) do
     if at + 23 > #value then
-      return user
+      return nil
     end
     local tries, failures, high, low = string.byte(value, at + 20, at + 23)
     local sealed = string.sub(value, at + 24, at + 23 + high * 256 + low)
@@ -18,13 +17,28 @@ local function read_user(name)
     at = at + 24 + high * 256 + low
   end
   if (#value + 1 - at) % 20 ~= 0 or at > #value + 1 then
-    return user
+    return nil
   end
   for first = at, #value, 20 do
     local ends = struct.unpack('>I4', value, first + 16)
     sessions[#sessions + 1] = { id = string.sub(value, first, first + 15), ends = ends }
   end
   return { known = string.byte(value, 2), keys = keys, sessions = sessions }
+end
+
+-- Nobody is there, or he is read; nothing where he cannot be.
+local function find_user(name)
+  local value = redis.call('GET', name)
+  if not value then
+    return { known = 0, keys = {}, sessions = {} }
+  end
+  return parse_user(value)
+end
+
+-- The same; ends the script where he cannot be read, so before it writes anything: what another version knows of him
+-- would be lost, and his sessions with it, which nobody could end any more.
+local function read_user(name)
+  return find_user(name) or error('WXGATE_UNREADABLE', 0)
 end
 
 -- Kept as long as before, and at least for that many milliseconds.

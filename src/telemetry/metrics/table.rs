@@ -92,7 +92,7 @@ metrics! {
     STORE_ERRORS = Counter "wxgate_store_errors_total" ["operation"] "Calls to the session store that failed";
     STORE_UP = Gauge "wxgate_store_up" [] "1 where the session store answers, 0 where it is known not to";
     STORE_DAMAGED_VALUES = Counter "wxgate_store_damaged_values_total" []
-        "Values in the session store that could not be read, and counted as missing";
+        "Values in the session store that could not be read: sessions and the like count as missing, a user is an error";
 
     WECHAT_CALLS = Counter "wxgate_wechat_calls_total" ["app", "api", "errcode"]
         "Calls to WeChat by errcode: 0, a known one, other; no_connection, no_answer, bad_answer where none came";
