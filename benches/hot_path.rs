@@ -160,7 +160,7 @@ fn main() {
 fn verify(key: &str, run: &mut dyn FnMut(&mut dyn FnMut())) {
     let tokens = Tokens::new(vec![SigningKey::parse(key).unwrap()]);
     let claims =
-        Claims::new(OPENID, APPID, "c2Vzc2lvbi1pZC1vZi0xNi1i", "jti".to_owned(), 1000, 2000);
+        Claims::new(OPENID, APPID, "c2Vzc2lvbi1pZC1vZi0xNi1i", "jti".to_owned(), 1000, 1000, 2000);
     let token = tokens.sign(&claims).unwrap();
     run(&mut || drop(black_box(tokens.verify(black_box(&token), 1500).unwrap())));
 }

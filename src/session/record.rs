@@ -49,7 +49,7 @@ impl Session {
             id,
             user,
             unionid: None,
-            created: claims.iat,
+            created: claims.auth_time,
             expires: claims.exp,
             token,
             replaced_tokens: Vec::new(),

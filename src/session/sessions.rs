@@ -203,6 +203,7 @@ impl Sessions {
             session.user.appid.as_str(),
             session.id.as_str(),
             session.token.as_str().to_owned(),
+            session.created,
             self.clock.now(),
             session.expires,
         );

@@ -30,6 +30,9 @@ pub struct Claims {
     pub aud: String,
     /// The session.
     pub sid: String,
+    /// When its session began, in seconds since 1970 (OpenID Connect Core, 2): a refresh gives a new `iat`, and
+    /// nobody who has signed out with all of an app is to come back by one.
+    pub auth_time: u64,
     /// When it was made, in seconds since 1970.
     pub iat: u64,
     /// Until when it is good, in seconds since 1970.
@@ -98,12 +101,21 @@ impl Tokens {
 
 impl Claims {
     /// Claims of this gateway's own.
-    pub fn new(openid: &str, appid: &str, session: &str, jti: String, iat: u64, exp: u64) -> Self {
+    pub fn new(
+        openid: &str,
+        appid: &str,
+        session: &str,
+        jti: String,
+        auth_time: u64,
+        iat: u64,
+        exp: u64,
+    ) -> Self {
         Self {
             iss: ISSUER.to_owned(),
             sub: openid.to_owned(),
             aud: appid.to_owned(),
             sid: session.to_owned(),
+            auth_time,
             iat,
             exp,
             jti,

@@ -12,7 +12,8 @@ const FOR_EVER: u64 = 99_999_999_999;
 
 fn token(key: &str, until: u64) -> String {
     install_crypto_provider();
-    let claims = Claims::new("oAlice", "wx0123456789abcdef", "sid-1", "jti-1".to_owned(), 1, until);
+    let claims =
+        Claims::new("oAlice", "wx0123456789abcdef", "sid-1", "jti-1".to_owned(), 1, 1, until);
     Tokens::new(vec![SigningKey::parse(key).unwrap()]).sign(&claims).unwrap()
 }
 

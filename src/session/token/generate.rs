@@ -66,7 +66,7 @@ mod tests {
             let (one, other) = (kind.generate().unwrap(), kind.generate().unwrap());
             assert!(!one.matches(other.expose()), "{kind:?}");
             let tokens = |key: &Secret| Tokens::new(vec![SigningKey::parse(key.expose()).unwrap()]);
-            let claims = Claims::new("o", "wx", "s", "j".to_owned(), 1, 9);
+            let claims = Claims::new("o", "wx", "s", "j".to_owned(), 1, 1, 9);
             let token = tokens(&one).sign(&claims).unwrap();
             assert_eq!(tokens(&one).verify(&token, 5), Ok(claims), "{kind:?}");
             assert!(tokens(&other).verify(&token, 5).is_err(), "{kind:?}");

@@ -40,7 +40,7 @@ async fn jwt_02_claims_of_another_form_or_value_open_nothing() {
     let raw = |exp: &str| with(claims, "exp", json!("HERE")).replace("\"HERE\"", exp);
     let mut bad =
         vec![raw("1e400"), raw("-1"), raw("18446744073709551616"), raw("1.5e3"), raw("NaN")];
-    for name in ["iss", "sub", "aud", "sid", "iat", "exp", "jti"] {
+    for name in ["iss", "sub", "aud", "sid", "auth_time", "iat", "exp", "jti"] {
         bad.push(without(claims, name));
         bad.push(with(claims, name, json!(null)));
         bad.push(with(claims, name, json!([claims[name]])));

@@ -30,13 +30,13 @@ fn header_and_claims(token: &str, gateway: &Gateway, algorithm: &str) -> Jwt {
     };
     assert_eq!(names(&jwt.header), "alg kid typ");
     assert_eq!(jwt.header["alg"], algorithm);
-    assert_eq!(names(&jwt.claims), "aud exp iat iss jti sid sub");
+    assert_eq!(names(&jwt.claims), "aud auth_time exp iat iss jti sid sub");
     assert_eq!(jwt.claims["iss"], "wxgate");
     assert_eq!(jwt.claims["sub"], gateway.wechat.openid("alice"));
     assert_eq!(jwt.claims["aud"], APPID);
     let (iat, exp) = (jwt.claims["iat"].as_u64().unwrap(), jwt.claims["exp"].as_u64().unwrap());
     assert!(gateway.clock.now() - iat < 5);
-    assert_eq!(exp - iat, 7 * 24 * 3600);
+    assert_eq!(exp - jwt.claims["auth_time"].as_u64().unwrap(), 7 * 24 * 3600);
     jwt
 }
 

@@ -34,7 +34,7 @@ async fn the_session_is_described_to_its_owner() {
         gateway.wechat.world().unionid(APPID, "alice").as_deref()
     );
     assert_eq!(session["appid"], APPID);
-    assert_eq!(session["created"], claims["iat"]);
+    assert_eq!(session["created"], claims["auth_time"]);
     let left = claims["exp"].as_u64().unwrap() - gateway.clock.now();
     assert!(session["expires_in"].as_u64().unwrap().abs_diff(left) <= 2, "{session}");
     assert_eq!(session.as_object().unwrap().len(), 5);
@@ -51,7 +51,9 @@ async fn a_refreshed_token_works_and_the_old_one_for_a_minute_more() {
     assert!(answer.json()["expires_in"].as_u64().unwrap() > 604_000);
     let new = token_in(&answer);
     assert_ne!(old, new);
-    assert_eq!(Jwt::read(&old).claims["sid"], Jwt::read(&new).claims["sid"]);
+    for name in ["sid", "auth_time"] {
+        assert_eq!(Jwt::read(&old).claims[name], Jwt::read(&new).claims[name], "{name}");
+    }
     assert_eq!((status(&gateway, &old).await, status(&gateway, &new).await), (200, 200));
     gateway.clock.advance(seconds(58));
     assert_eq!((status(&gateway, &old).await, status(&gateway, &new).await), (200, 200));
