@@ -28,8 +28,8 @@ use crate::lifecycle::reloads::Reloads;
 use crate::lifecycle::stopping::Stopping;
 use crate::listen::{self, Address, Listening, Shared};
 use crate::proxy::Gateway;
-use crate::session::store_watch;
 use crate::session::token::install_crypto_provider;
+use crate::session::{Sessions, store_watch};
 use crate::telemetry::log::Log;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::Tracer;
@@ -115,7 +115,7 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
     let configuration = Configuration::start(settings, lasting, reloads.clone()).await?;
     let configuration = Arc::new(configuration);
     metrics::sample_configuration(&metrics, &configuration);
-    store_watch::start(configuration.state.load().sessions.store(), &ready);
+    watch_store(&configuration.state.load().sessions, &ready);
 
     let handler = Arc::new(Gateway::new(configuration.state.clone()));
     let shared = Shared {
@@ -211,6 +211,12 @@ impl App {
             }
         }
     }
+}
+
+/// Neither is about one configuration.
+fn watch_store(sessions: &Sessions, ready: &Ready) {
+    store_watch::start(sessions.store(), ready);
+    sessions.watch_apps(ready);
 }
 
 fn start_ext_authz(

@@ -25,12 +25,15 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use ring::rand::{SecureRandom, SystemRandom};
 
+/// No session lives longer, whatever the settings: what is remembered for as long covers all there are.
+pub const LONGEST_LIFETIME: Duration = Duration::from_secs(3650 * 86_400);
+
 /// The `[session]` table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How long a session lives without a request.
     pub idle: Duration,
-    /// How long it lives at most.
+    /// How long it lives at most; up to [`LONGEST_LIFETIME`].
     pub lifetime: Duration,
     /// The first signs tokens, all verify them. None are given where the gateway makes one that ends
     /// with the process.

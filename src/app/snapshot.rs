@@ -77,7 +77,6 @@ impl Snapshot {
         };
         let sessions =
             Sessions::new(&settings.session, &appids(&settings), new_store, clock.clone());
-        sessions.watch_apps();
         let client = counted(Client::new(settings.wechat.clone())?, &settings, metrics);
         let (store, sealer) = (sessions.store().clone(), sealer(&settings));
         let renewals = AccessTokenMetrics::new(metrics, &settings.apps);

@@ -8,7 +8,9 @@ use super::problem::Complaint;
 use super::section::Section;
 use super::value::{Form, TEXT};
 use crate::session::token::SigningKey;
-use crate::session::{Cookie, OnStoreOutage, Revocation, SameSite, Settings, TokenSource};
+use crate::session::{
+    Cookie, LONGEST_LIFETIME, OnStoreOutage, Revocation, SameSite, Settings, TokenSource,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const SIGNING_KEY: Form =
@@ -46,7 +48,12 @@ fn without_revocation() -> Complaint {
 }
 
 fn times(session: &mut Section<'_>) -> (Duration, Duration) {
-    let lifetime = session.key("lifetime").timeout().or(7 * DAY);
+    let lifetime =
+        session.key("lifetime").timeout().check(|lifetime| match *lifetime <= LONGEST_LIFETIME {
+            true => Ok(()),
+            false => Err(Complaint::new("is longer than 3650d, the longest life of a session")),
+        });
+    let lifetime = lifetime.or(7 * DAY);
     let idle = session.key("idle").timeout().check(|idle| match *idle <= lifetime {
         true => Ok(()),
         false => Err(Complaint::new("is longer than the lifetime of a session")

@@ -229,7 +229,11 @@ impl Sessions {
                 session.replace_token(self.clock.now());
             }
         });
-        Ok(self.token(&refreshed.await?)?)
+        let refreshed = refreshed.await?;
+        if self.has_ended_with_its_app(&refreshed).await? {
+            return Err(NotAuthenticated::Invalid);
+        }
+        Ok(self.token(&refreshed)?)
     }
 
     /// Adds what the upstream said of the user at login.
@@ -283,20 +287,21 @@ impl Sessions {
 
     /// The sessions that a user has, oldest first, asked of the store itself.
     pub async fn of_user(&self, user: &User) -> Result<Vec<Session>, Unavailable> {
-        let mut sessions = self.store.sessions_of(user).await?;
-        sessions.retain(|session| !self.ended_with_its_app(session));
+        let mut sessions = Vec::new();
+        for session in self.store.sessions_of(user).await? {
+            if !self.has_ended_with_its_app(&session).await? {
+                sessions.push(session);
+            }
+        }
         Ok(sessions)
     }
 
     /// Whether a session is still there, asked of the store itself.
     pub async fn exists(&self, user: &User, id: &SessionId) -> Result<bool, Unavailable> {
-        let found = self.store.find(user, id).await?;
-        Ok(found.is_some_and(|(session, _)| !self.ended_with_its_app(&session)))
-    }
-
-    fn ended_with_its_app(&self, session: &Session) -> bool {
-        let app = self.apps.get(&session.user.appid);
-        app.is_none_or(|app| self.eras.has_ended(*app, session))
+        match self.store.find(user, id).await? {
+            Some((session, _)) => Ok(!self.has_ended_with_its_app(&session).await?),
+            None => Ok(false),
+        }
     }
 }
 

@@ -58,6 +58,10 @@ fn sessions_last_as_long_as_they_say() {
             r#"1:16: idle: "8d" is longer than the lifetime of a session; make it shorter, or `lifetime` longer"#,
         ),
         (
+            r#"session.lifetime = "3651d""#,
+            "1:20: lifetime: \"3651d\" is longer than 3650d, the longest life of a session",
+        ),
+        (
             r#"session.revocation = "never""#,
             r#"1:22: revocation: "never" is none of the values; there are "instant", "none""#,
         ),

@@ -204,7 +204,7 @@ async fn verbose_readiness_names_every_part() {
     let brief = gateway.shown("/readyz").await;
     assert_eq!(brief, serde_json::json!({ "ready": true, "blocked": {} }));
     let verbose = gateway.shown("/readyz?verbose").await;
-    for part in ["gateway", "store"] {
+    for part in ["gateway", "sessions", "store"] {
         assert_eq!(verbose["parts"][part]["ready"], true, "{part}: {verbose}");
     }
 }

@@ -35,7 +35,7 @@ pub(crate) async fn assert_echoes(socket: &mut Socket) {
     assert_eq!(socket.next().await.unwrap().unwrap(), hello);
 }
 
-async fn ends(socket: &mut Socket) -> Duration {
+pub(crate) async fn ends(socket: &mut Socket) -> Duration {
     let begun = Instant::now();
     let end = timeout(PATIENCE, socket.next()).await.expect("it ends");
     assert!(matches!(end, None | Some(Err(_))), "{end:?}");

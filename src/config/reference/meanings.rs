@@ -74,7 +74,7 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ("store.sentinel_password", "his password"),
     ("session", "Tokens and the sessions behind them"),
     ("session.idle", "how long a session lives without a request"),
-    ("session.lifetime", "how long a session lives at most"),
+    ("session.lifetime", "how long a session lives at most, up to 3650d"),
     (
         "session.signing_keys",
         "HS256: base64 of 32 bytes or more; EdDSA, ES256 or RS256: a private key in PEM. The first signs, all verify. Made at start where the store is `memory:`",

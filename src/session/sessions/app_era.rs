@@ -1,54 +1,64 @@
-//! The end of all sessions of an app: a mark in the store with its time, and who began before it has ended.
+//! The end of all sessions of an app: its time is in the store, and what began before it has ended.
 //!
 //! The names of sessions in the store are hashes of their users, so that nothing there tells the app; to
 //! find them all would mean to read everything.
 //!
-//! A mark of all apps together changes whenever one of theirs does. It is all that a gateway reads each
-//! second, which is how soon every replica knows. The app's own mark is written first, and read last: who
-//! saw the common one change finds what it changed for, and who read the app's too early sees the common one
-//! change at his next look. They are two keys, that may lie on two nodes of a cluster, of which one may lose
-//! what it was just told: so everything is read now and then all the same.
+//! The ends of all apps are one value, which every gateway reads each second: that is how soon every replica
+//! knows, and one read is the whole truth, however many apps there are and whatever nodes a cluster has lost.
+//! It outlives every session, whatever `lifetime` was when the session began.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
+use ring::digest::{SHA256, digest};
 
-use super::{Known, Sessions};
-use crate::session::random_bytes;
+use super::{CHANGE_TRIES, Known, Sessions};
+use crate::lifecycle::ready::{BlockReady, Ready};
+use crate::session::LONGEST_LIFETIME;
 use crate::session::record::Session;
 use crate::session::store::{Invalidations, Key, Kind, Store, Unavailable};
 use crate::wechat::app::AppId;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After so many looks at the common mark alone the apps' are read too: a failover may have taken it away,
-/// and gateways of before write none.
-const LOOKS: u32 = 60;
+/// Until the first look succeeds, for which requests wait.
+const FIRST_LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// When the sessions of each app were ended, whatever the configuration.
+/// When the sessions of each app were ended, whatever the configuration: those of apps that it does not have
+/// may be those of the next one.
 #[derive(Debug, Default)]
-pub(super) struct KnownEras(Mutex<HashMap<AppId, Era>>);
+pub(super) struct KnownEras {
+    eras: Mutex<HashMap<AppName, Era>>,
+    /// Whether the store has told any of it: before it has, nobody knows who has ended.
+    are_known: AtomicBool,
+}
 
 /// Sessions that began then or earlier have ended. In seconds since 1970.
 type Era = Arc<AtomicU64>;
 
 impl KnownEras {
     pub(super) fn of(&self, apps: &[AppId]) -> AppEras {
-        let mut known = self.0.lock();
-        AppEras(apps.iter().map(|app| known.entry(app.clone()).or_default().clone()).collect())
-    }
-
-    /// Every app that a configuration has had: what is under way may have begun with it.
-    fn apps(&self) -> Vec<AppId> {
-        self.0.lock().keys().cloned().collect()
+        let mut known = self.eras.lock();
+        AppEras(apps.iter().map(|app| known.entry(AppName::of(app)).or_default().clone()).collect())
     }
 
     /// Whether that is news.
-    fn note(&self, app: &AppId, since: u64) -> bool {
-        let known = self.0.lock();
-        known.get(app).is_some_and(|era| era.fetch_max(since, Ordering::Relaxed) < since)
+    fn learn(&self, ends: &Ends) -> bool {
+        let mut known = self.eras.lock();
+        let mut is_news = false;
+        for (app, since) in &ends.0 {
+            let era = known.entry(*app).or_default();
+            is_news |= era.fetch_max(*since, Ordering::Relaxed) < *since;
+        }
+        self.are_known.store(true, Ordering::Release);
+        is_news
+    }
+
+    pub(super) fn are_known(&self) -> bool {
+        self.are_known.load(Ordering::Acquire)
     }
 }
 
@@ -57,6 +67,7 @@ impl KnownEras {
 pub(super) struct AppEras(Vec<Era>);
 
 impl AppEras {
+    /// Whether a session has ended with its app, as far as is known here.
     pub(super) fn has_ended(&self, app: usize, session: &Session) -> bool {
         self.0.get(app).is_some_and(|era| session.created <= era.load(Ordering::Relaxed))
     }
@@ -67,190 +78,157 @@ impl Sessions {
     /// move the line by as much. Where it fails some may know and others not: it is to be done again.
     pub async fn end_app(&self, app: &AppId) -> Result<(), Unavailable> {
         let now = self.clock.now();
-        self.store.put(&mark_of(app), &now.to_be_bytes(), self.lifetime).await?;
-        self.known.note_era(app, now);
-        // Not the time: two apps may end in one second.
-        self.store.put(&mark_of_all(), &random_bytes::<16>(), self.lifetime).await
+        for _ in 0..CHANGE_TRIES {
+            let before = self.store.get(&key()).await?;
+            let mut ends = Ends::read(before.as_deref());
+            ends.note(app, now);
+            let after = ends.write();
+            let is_written = match &before {
+                Some(before) => {
+                    self.store.replace(&key(), before, &after, LONGEST_LIFETIME).await?
+                }
+                None => {
+                    let there = self.store.put_if_absent(&key(), &after, LONGEST_LIFETIME).await?;
+                    there.is_none()
+                }
+            };
+            if is_written {
+                self.known.learn_ends(&ends);
+                return Ok(());
+            }
+        }
+        Err(Unavailable("the sessions of apps are ended by many at once".into()))
     }
 
-    /// Looks for marks of other replicas, for these sessions and all that come after them by
-    /// [`Sessions::after_reload`], until the last of them is gone.
-    pub fn watch_apps(&self) {
-        tokio::spawn(watch(Arc::downgrade(&self.known), Arc::downgrade(&self.store)));
+    /// Looks for ends by other replicas, for these sessions and all that come after them by
+    /// [`Sessions::after_reload`], until the last of them is gone. The gateway is not ready before the
+    /// first look.
+    pub fn watch_apps(&self, ready: &Ready) {
+        let unknown =
+            ready.block("sessions", "the store has not said yet which of them have ended");
+        // A store in this process answers at once, and nobody has to wait.
+        let first = self.known.look(&*self.store).now_or_never();
+        let unknown = (!matches!(first, Some(Ok(())))).then_some(unknown);
+        tokio::spawn(watch(Arc::downgrade(&self.known), Arc::downgrade(&self.store), unknown));
+    }
+
+    /// Whether a session has ended with its app. Asks the store where it has not told yet.
+    pub(super) async fn has_ended_with_its_app(
+        &self,
+        session: &Session,
+    ) -> Result<bool, Unavailable> {
+        if !self.known.eras.are_known() {
+            self.known.look(&*self.store).await?;
+        }
+        Ok(self.is_known_to_have_ended_with_its_app(session))
+    }
+
+    pub(super) fn is_known_to_have_ended_with_its_app(&self, session: &Session) -> bool {
+        let app = self.apps.get(&session.user.appid);
+        app.is_none_or(|app| self.eras.has_ended(*app, session))
     }
 }
 
 impl Known {
-    fn note_era(&self, app: &AppId, since: u64) {
-        if self.eras.note(app, since) {
+    async fn look(&self, store: &dyn Store) -> Result<(), Unavailable> {
+        let value = store.get(&key()).await?;
+        self.learn_ends(&Ends::read(value.as_deref()));
+        Ok(())
+    }
+
+    fn learn_ends(&self, ends: &Ends) {
+        if self.eras.learn(ends) {
             self.near.forget_all();
         }
     }
 }
 
-async fn watch(known: Weak<Known>, store: Weak<dyn Store>) {
-    let mut read = None;
+async fn watch(known: Weak<Known>, store: Weak<dyn Store>, mut unknown: Option<BlockReady>) {
     while let (Some(known), Some(store)) = (known.upgrade(), store.upgrade()) {
-        let get = |key| {
-            let store = &store;
-            async move { store.get(&key).await }
-        };
-        let (now_read, ended) = look(read, &known.eras.apps(), get).await;
-        ended.iter().for_each(|(app, since)| known.note_era(app, *since));
-        read = now_read;
-        drop((known, store));
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// That the marks of all apps were read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct AllRead {
-    /// The common mark, as it was before.
-    mark: Option<Vec<u8>>,
-    /// So many there were; none is ever forgotten.
-    apps: usize,
-    looks_since: u32,
-}
-
-/// Looks once; gives what is read now, and when the apps were ended whose marks had to be read.
-async fn look<Answer>(
-    read: Option<AllRead>,
-    apps: &[AppId],
-    get: impl Fn(Key) -> Answer,
-) -> (Option<AllRead>, Vec<(AppId, u64)>)
-where
-    Answer: Future<Output = Result<Option<Vec<u8>>, Unavailable>>,
-{
-    // While the store is away nobody can end anything; when it is back, it may be another one.
-    let Ok(mark) = get(mark_of_all()).await else { return (None, Vec::new()) };
-    let apps_read = apps.len();
-    let is_current =
-        |read: &AllRead| (&read.mark, read.apps) == (&mark, apps_read) && read.looks_since < LOOKS;
-    if let Some(read) = read.filter(is_current) {
-        return (Some(AllRead { looks_since: read.looks_since + 1, ..read }), Vec::new());
-    }
-    let (mut all, mut ended) = (true, Vec::new());
-    for app in apps {
-        match get(mark_of(app)).await {
-            Ok(mark) => ended.extend(mark.and_then(time).map(|since| (app.clone(), since))),
-            Err(_) => all = false,
+        // While the store is away nobody can end anything, and what is known stays true.
+        if known.look(&*store).await.is_ok() {
+            unknown = None;
         }
+        drop((known, store));
+        let pause = if unknown.is_some() { FIRST_LOOK_EVERY } else { LOOK_EVERY };
+        tokio::time::sleep(pause).await;
     }
-    (all.then_some(AllRead { mark, apps: apps_read, looks_since: 0 }), ended)
 }
 
-fn time(mark: Vec<u8>) -> Option<u64> {
-    mark.try_into().ok().map(u64::from_be_bytes)
+/// An app as the store has it: a hash, as of everybody there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct AppName([u8; NAME]);
+
+const NAME: usize = 16;
+/// A name, and a time.
+const ENTRY: usize = NAME + 8;
+
+impl AppName {
+    fn of(app: &AppId) -> Self {
+        let hash = digest(&SHA256, app.as_str().as_bytes());
+        let mut name = [0; NAME];
+        name.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+        Self(name)
+    }
 }
 
-fn mark_of(app: &AppId) -> Key {
-    Key::new(Kind::AppEnded, &[app.as_str().as_bytes()])
+/// What the store has: when the sessions of each app were ended last.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Ends(BTreeMap<AppName, u64>);
+
+impl Ends {
+    fn read(value: Option<&[u8]>) -> Self {
+        let (entries, _) = value.unwrap_or_default().as_chunks::<ENTRY>();
+        let entry = |entry: &[u8; ENTRY]| {
+            let (name, time) = entry.split_first_chunk::<NAME>()?;
+            Some((AppName(*name), u64::from_be_bytes(time.try_into().ok()?)))
+        };
+        Self(entries.iter().filter_map(entry).collect())
+    }
+
+    fn note(&mut self, app: &AppId, time: u64) {
+        let last = self.0.entry(AppName::of(app)).or_default();
+        *last = time.max(*last);
+    }
+
+    fn write(&self) -> Vec<u8> {
+        let entry = |(name, time): (&AppName, &u64)| [&name.0[..], &time.to_be_bytes()].concat();
+        self.0.iter().flat_map(entry).collect()
+    }
 }
 
-/// Of no app, and of all.
-fn mark_of_all() -> Key {
+fn key() -> Key {
     Key::new(Kind::AppEnded, &[])
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::future::ready;
-
     use super::*;
 
-    /// A store of marks, and the keys that it was asked for.
-    #[derive(Default)]
-    struct Marks {
-        values: RefCell<HashMap<Key, Vec<u8>>>,
-        asked: RefCell<Vec<Key>>,
-        away: RefCell<Vec<Key>>,
-        read: Option<AllRead>,
+    fn app(number: u8) -> AppId {
+        AppId::parse(&format!("wx{number:016}")).unwrap()
     }
 
-    impl Marks {
-        fn end(&self, app: &AppId, time: u64) {
-            self.values.borrow_mut().insert(mark_of(app), time.to_be_bytes().to_vec());
-            self.values.borrow_mut().insert(mark_of_all(), random_bytes::<16>().to_vec());
-        }
-
-        /// What one look finds, and how many marks it reads for it; `between` is what somebody does after
-        /// the first of them was read.
-        async fn look(&mut self, apps: &[AppId], between: impl Fn(&Self)) -> (Vec<u64>, usize) {
-            self.asked.borrow_mut().clear();
-            let get = |key: Key| {
-                let value = self.values.borrow().get(&key).cloned();
-                self.asked.borrow_mut().push(key.clone());
-                if self.asked.borrow().len() == 1 {
-                    between(self);
-                }
-                let is_away = self.away.borrow().contains(&key);
-                ready(if is_away { Err(Unavailable("away".into())) } else { Ok(value) })
-            };
-            let (read, ended) = look(self.read.clone(), apps, get).await;
-            self.read = read;
-            (ended.into_iter().map(|(_, time)| time).collect(), self.asked.borrow().len())
-        }
+    #[test]
+    fn ends_are_read_as_they_were_written_and_never_move_back() {
+        let mut ends = Ends::default();
+        assert_eq!(Ends::read(None), ends);
+        ends.note(&app(1), 7);
+        ends.note(&app(2), 9);
+        ends.note(&app(2), 8);
+        assert_eq!(ends.write().len(), 2 * ENTRY);
+        assert_eq!(Ends::read(Some(&ends.write())), ends);
+        assert_eq!(ends.0.get(&AppName::of(&app(2))), Some(&9));
     }
 
-    fn apps() -> [AppId; 2] {
-        ["wx0000000000000001", "wx0000000000000002"].map(|appid| AppId::parse(appid).unwrap())
-    }
-
-    #[tokio::test]
-    async fn one_mark_is_read_where_nothing_ended() {
-        let (mut marks, apps) = (Marks::default(), apps());
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![], 3), "what was before the start");
-        for _ in 0..LOOKS {
-            assert_eq!(marks.look(&apps, |_| {}).await, (vec![], 1));
-        }
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![], 3), "now and then");
-        marks.end(&apps[1], 7);
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![7], 3));
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![], 1));
-        marks.end(&apps[0], 7);
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![7, 7], 3), "also in the same second");
-    }
-
-    #[tokio::test]
-    async fn what_ends_during_a_look_is_found_by_the_next() {
-        let (mut marks, apps) = (Marks::default(), apps());
-        // This look sees it already, or does not; what counts is that the next one does.
-        marks.look(&apps, |marks| marks.end(&apps[0], 7)).await;
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![7], 3));
-        // The app's mark is there, the common one not yet.
-        let time = 9_u64.to_be_bytes().to_vec();
-        marks.values.borrow_mut().insert(mark_of(&apps[1]), time);
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![], 1));
-        marks.end(&apps[1], 9);
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![7, 9], 3));
-    }
-
-    #[tokio::test]
-    async fn a_read_that_failed_is_done_again() {
-        let (mut marks, apps) = (Marks::default(), apps());
-        marks.look(&apps, |_| {}).await;
-        marks.end(&apps[1], 7);
-        marks.away.borrow_mut().push(mark_of(&apps[1]));
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![], 3));
-        marks.away.borrow_mut().clear();
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![7], 3));
-        // The common mark is lost in an outage, the app's own is not.
-        marks.away.borrow_mut().push(mark_of_all());
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![], 1));
-        let mark = marks.values.borrow()[&mark_of_all()].clone();
-        marks.end(&apps[0], 9);
-        marks.values.borrow_mut().insert(mark_of_all(), mark);
-        marks.away.borrow_mut().clear();
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![9, 7], 3));
-    }
-
-    #[tokio::test]
-    async fn the_mark_of_an_app_that_is_new_is_read() {
-        let (mut marks, apps) = (Marks::default(), apps());
-        marks.end(&apps[1], 7);
-        assert_eq!(marks.look(&apps[..1], |_| {}).await, (vec![], 2));
-        assert_eq!(marks.look(&apps, |_| {}).await, (vec![7], 3));
+    #[test]
+    fn an_app_that_comes_later_has_ended_when_it_had() {
+        let (known, mut ends) = (KnownEras::default(), Ends::default());
+        assert!(!known.are_known());
+        ends.note(&app(1), 7);
+        assert!(known.learn(&ends) && !known.learn(&ends));
+        assert!(known.are_known());
+        let era = |app: AppId| known.of(&[app]).0[0].load(Ordering::Relaxed);
+        assert_eq!((era(app(1)), era(app(2))), (7, 0));
     }
 }

@@ -148,6 +148,9 @@ impl Sessions {
             return Err(NotAuthenticated::Invalid);
         }
         if self.revocation == Revocation::None {
+            if self.has_ended_with_its_app(session).await? {
+                return Err(NotAuthenticated::Invalid);
+            }
             let anew = Live::new(session.clone(), self.known.near.era(), session.expires, u64::MAX);
             return anew.map(Arc::new).ok_or(NotAuthenticated::Invalid);
         }

@@ -59,8 +59,11 @@ impl Sessions {
         now: u64,
     ) -> Result<(Arc<Live>, u64), NotAuthenticated> {
         if self.revocation == Revocation::None {
-            let signed = self.signed(claims).filter(|live| !self.ended_with_its_app(&live.session));
-            return Ok((signed.ok_or(Invalid)?, claims.exp));
+            let signed = self.signed(claims).ok_or(Invalid)?;
+            return match self.has_ended_with_its_app(&signed.session).await? {
+                true => Err(NotAuthenticated::Invalid),
+                false => Ok((signed, claims.exp)),
+            };
         }
         let mut live = self.find(user, id, now).await?;
         if live.session.token_until(token_id, now).is_none() {
@@ -89,12 +92,14 @@ impl Sessions {
         };
         let found = self.known.near.get(id, now, load).await;
         self.metrics.looked_up(from);
-        let found = found?;
-        if found.is_none() {
+        let Some(live) = found? else {
             self.known.near.ended(id);
+            return Err(NotAuthenticated::Invalid);
+        };
+        match self.has_ended_with_its_app(&live.session).await? {
+            true => Err(NotAuthenticated::Invalid),
+            false => Ok(live),
         }
-        let lives = found.filter(|live| !self.ended_with_its_app(&live.session));
-        lives.ok_or(NotAuthenticated::Invalid)
     }
 
     /// The session as its token alone tells it.
@@ -117,9 +122,9 @@ impl Sessions {
             Some(_) => return None,
             None => self.signed(claims)?,
         };
-        let has_ended =
-            self.known.near.has_ended(&live.session.id) || self.ended_with_its_app(&live.session);
-        (!has_ended).then_some(live)
+        let has_ended = self.known.near.has_ended(&live.session.id)
+            || self.is_known_to_have_ended_with_its_app(&live.session);
+        (self.known.eras.are_known() && !has_ended).then_some(live)
     }
 
     async fn load(
