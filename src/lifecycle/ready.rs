@@ -51,6 +51,13 @@ impl Ready {
     }
 }
 
+impl BlockReady {
+    /// From now on it blocks for this reason.
+    pub fn because(&self, reason: impl Into<String>) {
+        self.ready.open().insert(self.part, Some(reason.into()));
+    }
+}
+
 impl Drop for BlockReady {
     fn drop(&mut self) {
         self.ready.open().insert(self.part, None);
@@ -67,6 +74,8 @@ mod tests {
         let proxy = ready.block("proxy", "starting");
         let store = ready.block("store", "connecting");
         drop(proxy);
+        store.because("refused");
+        assert_eq!(ready.blocked().into_values().collect::<Vec<_>>(), ["refused"]);
         assert_eq!(ready.blocked().into_keys().collect::<Vec<_>>(), ["store"]);
         drop(store);
         assert!(ready.blocked().is_empty());

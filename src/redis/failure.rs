@@ -24,6 +24,8 @@ pub(super) enum Failure {
     Moved,
     #[error("NOAUTH: Redis wants a login; set store.password (and store.username)")]
     NoAuth,
+    #[error("not connected yet")]
+    NotYet,
     #[error("NOPERM: the ACL user may not do this ({0}); see the operations guide for its rules")]
     NoPermission(String),
     #[error("no sentinel answers at {0}; check the addresses in store.url and that they run")]

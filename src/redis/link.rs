@@ -147,10 +147,11 @@ impl Link {
         self.call(async |connection| invocation.invoke_on_user(connection).await).await
     }
 
-    /// Why calls fail now, if they do.
+    /// Why calls fail now, if they do. Setting a link up anew is no outage yet; the first one is until it stands.
     pub(super) fn outage(&self) -> Option<Unavailable> {
         match &*self.state.borrow() {
             State::Down(failure) => Some(self.unavailable(failure)),
+            State::Connecting if self.opened() == 0 => Some(self.unavailable(&Failure::NotYet)),
             State::Connecting | State::Connected(..) => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::chaos::{Chaos, Fault};
+use crate::raw::Wire;
 use crate::redis_server::{PATIENCE, Server, eventually};
 use crate::support::{House, Replica, on_within};
 
@@ -71,9 +72,37 @@ async fn a_replica_starts_without_redis_and_waits_for_it() {
     let replica = house.start(on_within(&server.url(), "250ms")).await;
     let answer = replica.login(&house.wechat.code("alice")).await;
     assert_eq!((answer.status, &*answer.code()), (503, "store_unavailable"));
-    turns(&replica, 503).await;
+    assert_eq!(replica.admin("/readyz").await, 503);
     server.restart().await;
     turns(&replica, 200).await;
     let token = replica.log_in(&house, "alice").await;
     assert_eq!(replica.status(&token).await, 200);
+}
+
+/// Whether connections are refused or nobody answers them: a link that is not set up yet is no sign of health.
+#[tokio::test]
+async fn a_replica_is_never_ready_before_redis_has_answered() {
+    let (house, server) = (House::open().await, Server::start().await);
+    for fault in [Fault::Refuse, Fault::Stall, Fault::HalfOpen] {
+        let chaos = Chaos::start(server.address()).await;
+        chaos.set(fault);
+        let url = format!("redis://{}", chaos.address());
+        let replica = house.start(on_within(&url, "250ms")).await;
+        let until = Instant::now() + Duration::from_secs(3);
+        let mut said = String::new();
+        while Instant::now() < until {
+            let request = "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n";
+            let answer = Wire::ask(replica.admin, request).await;
+            assert_eq!(answer.status, 503, "{fault:?}");
+            for part in ["sessions", "store"] {
+                assert!(answer.json()["blocked"][part].is_string(), "{fault:?} {part}: {answer:?}");
+            }
+            said = answer.json()["blocked"]["store"].to_string();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let why = if fault == Fault::Refuse { "refused" } else { "no answer within" };
+        assert!(said.contains(why), "{fault:?}: {said}");
+        chaos.set(Fault::None);
+        turns(&replica, 200).await;
+    }
 }
