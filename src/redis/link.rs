@@ -75,14 +75,14 @@ pub(super) async fn examine(
     tracked: String,
 ) -> Result<Vec<Finding>, Failure> {
     let connector = Connector::new(settings, tracked, Arc::new(Deaf));
-    let mut wire = connector.open(&BTreeSet::new()).await?;
-    let mut findings = inspection::findings(&mut wire, clock).await;
+    let wire = connector.open(&BTreeSet::new()).await?;
+    let mut findings = inspection::findings(wire.servers(), clock).await;
     if let Err(failure) = &wire.feed {
         let text = format!("ended sessions are not heard of: {failure}");
         findings.push(Finding::fault("redis_feed", text));
     }
     let settings = &connector.settings;
-    findings.extend(permissions::findings(&mut wire, settings.key_prefix.as_str()).await);
+    findings.extend(permissions::findings(&wire, settings.key_prefix.as_str()).await);
     findings.extend(certificate::findings(settings, &wire.primaries.nodes, clock).await);
     Ok(findings)
 }

@@ -116,6 +116,31 @@ async fn calls_end_when_the_network_fails() {
     }
 }
 
+/// The questions that are asked of a server once it is connected are no reason to trust it for longer.
+#[tokio::test]
+async fn a_link_that_breaks_in_its_first_moment_is_trusted_no_longer_than_any_other() {
+    // Two heartbeats, and what a busy machine adds; the questions have a second on top.
+    const SOON: Duration = Duration::from_millis(400 + 400 + 500);
+    let server = Server::start().await;
+    let mut quickest = Duration::MAX;
+    // A machine that stands still for a moment says nothing about the link.
+    for _ in 0..5 {
+        let chaos = Chaos::start(server.address()).await;
+        chaos.set(Fault::Delay(Duration::from_millis(50)));
+        let gate = Gate::open(&format!("redis://{}", chaos.address()));
+        eventually("it is connected", PATIENCE, async || gate.is_live()).await;
+        chaos.set(Fault::HalfOpen);
+        let limit = Duration::from_secs(5);
+        let noticed = eventually("it is noticed", limit, async || !gate.is_live()).await;
+        quickest = quickest.min(noticed);
+        if quickest < SOON {
+            break;
+        }
+    }
+    println!("nothing is kept {quickest:?} after the link broke");
+    assert!(quickest < SOON, "{quickest:?}");
+}
+
 #[tokio::test]
 async fn a_slow_answer_is_no_reason_to_give_up() {
     let server = Server::start().await;

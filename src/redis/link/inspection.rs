@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use redis::aio::ConnectionLike;
+use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, FromRedisValue, InfoDict};
 use tokio::time::timeout;
 
 use super::super::finding::Finding;
-use super::wire::Wire;
 use crate::clock::Clock;
 
 /// For all questions together: the answers are not worth waiting for.
@@ -17,20 +16,23 @@ const CLOCK_TOLERANCE: u64 = 5;
 /// The first with RESP3 and client tracking.
 const OLDEST: (u64, u64) = (6, 0);
 
+/// A connection to each server, with what findings about it begin with.
+type Servers = Vec<(String, MultiplexedConnection)>;
+
 /// What to warn of, in sentences.
-pub(super) async fn inspect(wire: &mut Wire, clock: &Clock) -> Vec<String> {
-    findings(wire, clock).await.into_iter().map(|finding| finding.text).collect()
+pub(super) async fn inspect(servers: Servers, clock: &Clock) -> Vec<String> {
+    findings(servers, clock).await.into_iter().map(|finding| finding.text).collect()
 }
 
 /// What to warn of.
-pub(super) async fn findings(wire: &mut Wire, clock: &Clock) -> Vec<Finding> {
-    timeout(LIMIT, inspect_all(wire, clock)).await.unwrap_or_default()
+pub(super) async fn findings(servers: Servers, clock: &Clock) -> Vec<Finding> {
+    timeout(LIMIT, inspect_all(servers, clock)).await.unwrap_or_default()
 }
 
-async fn inspect_all(wire: &mut Wire, clock: &Clock) -> Vec<Finding> {
+async fn inspect_all(servers: Servers, clock: &Clock) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (name, connection) in wire.servers() {
-        let found = inspect_server(connection, clock).await;
+    for (name, mut connection) in servers {
+        let found = inspect_server(&mut connection, clock).await;
         let named = |(id, text)| Finding::fault(id, format!("{name}{text}"));
         findings.extend(found.into_iter().map(named));
     }

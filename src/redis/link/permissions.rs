@@ -32,11 +32,11 @@ struct Denied {
     keys: Vec<&'static str>,
 }
 
-pub(super) async fn findings(wire: &mut Wire, prefix: &str) -> Vec<Finding> {
+pub(super) async fn findings(wire: &Wire, prefix: &str) -> Vec<Finding> {
     let key = format!("{prefix}doctor:{}", URL_SAFE_NO_PAD.encode(random_bytes::<16>()));
     let mut findings = Vec::new();
-    for (name, connection) in wire.servers() {
-        let denied = timeout(LIMIT, denied(connection, &key)).await.unwrap_or_default();
+    for (name, mut connection) in wire.servers() {
+        let denied = timeout(LIMIT, denied(&mut connection, &key)).await.unwrap_or_default();
         findings.extend(
             denied
                 .findings(prefix)

@@ -1,10 +1,12 @@
 //! Keeps a wire to Redis, and says what it has.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -84,8 +86,12 @@ impl Supervisor {
             wire.feed = Err(failure);
         }
         self.report_success(&wire, said);
-        self.inspect(&mut wire, said).await;
-        let doubt = self.watch(&mut wire, number).await;
+        // Beside each other: a link that breaks in its first moments is in doubt as soon as any other.
+        let (servers, clock, name) = (wire.servers(), self.clock.clone(), Arc::clone(&self.name));
+        let doubt = tokio::select! {
+            doubt = self.watch(&mut wire, number) => doubt,
+            never = tell_findings(servers, &clock, &name, said) => match never {},
+        };
         tracing::warn!(redis = %self.name, reason = %doubt.failure(), "The link to Redis is set up anew");
         // The rest of a cluster goes on while one of its servers is replaced; and where only changes
         // are not heard of, commands go on.
@@ -158,14 +164,21 @@ impl Supervisor {
         }
         said.feed = deaf;
     }
+}
 
-    async fn inspect(&self, wire: &mut Wire, said: &mut Said) {
-        let findings = inspect(wire, &self.clock).await;
-        for finding in findings.iter().filter(|finding| !said.findings.contains(finding)) {
-            tracing::warn!(redis = %self.name, "{finding}");
-        }
-        if !findings.is_empty() {
-            said.findings = findings;
-        }
+/// Says what there is to say of the servers, and leaves the rest to whoever watches the link.
+async fn tell_findings(
+    servers: Vec<(String, MultiplexedConnection)>,
+    clock: &Clock,
+    name: &str,
+    said: &mut Said,
+) -> Infallible {
+    let findings = inspect(servers, clock).await;
+    for finding in findings.iter().filter(|finding| !said.findings.contains(finding)) {
+        tracing::warn!(redis = %name, "{finding}");
     }
+    if !findings.is_empty() {
+        said.findings = findings;
+    }
+    std::future::pending().await
 }

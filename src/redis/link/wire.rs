@@ -30,13 +30,13 @@ pub(super) struct Wire {
 
 impl Wire {
     /// A connection to each server, with what findings about it begin with.
-    pub(super) fn servers(&mut self) -> Vec<(String, &mut MultiplexedConnection)> {
-        match (&mut self.feed, &mut self.commands) {
+    pub(super) fn servers(&self) -> Vec<(String, MultiplexedConnection)> {
+        match (&self.feed, &self.commands) {
             (Ok(feed), _) => {
-                let servers = feed.connections.iter_mut();
+                let servers = feed.connections.iter().cloned();
                 servers.map(|(node, connection)| (format!("{node}: "), connection)).collect()
             }
-            (Err(_), Connection::Server(connection)) => vec![(String::new(), connection)],
+            (Err(_), Connection::Server(connection)) => vec![(String::new(), connection.clone())],
             // What it would answer is not one server's.
             (Err(_), Connection::Cluster(_)) => Vec::new(),
         }
