@@ -1,5 +1,7 @@
-//! What is counted of requests. Everything is resolved when the routes are: a request looks nothing up.
+//! What is counted of requests. Everything is resolved when the routes are, but for histograms, which are with
+//! their first observation: of all methods and classes that there are, a route has few.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::Method;
@@ -28,6 +30,8 @@ pub struct RequestMetrics {
 
 #[derive(Debug)]
 struct RouteMetrics {
+    metrics: Metrics,
+    route: String,
     /// By method, those of [`METHODS`] and then all others.
     methods: Vec<MethodMetrics>,
     request_bytes: Counter,
@@ -37,8 +41,9 @@ struct RouteMetrics {
 /// By the class of the status.
 #[derive(Debug)]
 struct MethodMetrics {
+    method: &'static str,
     requests: [Counter; StatusClass::COUNT],
-    durations: [Histogram; StatusClass::COUNT],
+    durations: [OnceLock<Histogram>; StatusClass::COUNT],
 }
 
 /// A request that has ended.
@@ -64,9 +69,9 @@ impl RequestMetrics {
         Self {
             routes: routes
                 .iter()
-                .map(|route| RouteMetrics::new(metrics, &path(route.as_ref())))
+                .map(|route| RouteMetrics::new(metrics, path(route.as_ref())))
                 .collect(),
-            unrouted: RouteMetrics::new(metrics, NO_ROUTE),
+            unrouted: RouteMetrics::new(metrics, NO_ROUTE.to_owned()),
             refusals: codes.iter().map(counter(table::REFUSALS)).collect(),
             authentications: labels.iter().map(counter(table::AUTHENTICATIONS)).collect(),
         }
@@ -76,8 +81,13 @@ impl RequestMetrics {
         let route = request.route.and_then(|position| self.routes.get(position));
         let route = route.unwrap_or(&self.unrouted);
         let method = METHODS.iter().position(|method| method == request.method);
+        let class = StatusClass::of(request.status);
         if let Some(method) = route.methods.get(method.unwrap_or(METHODS.len())) {
-            method.ended(request.status, Some(request.took));
+            method.ended(class);
+            // How long a tunnel was open says nothing of anybody's speed.
+            if class != StatusClass::Informational {
+                route.took(method, class, request.took);
+            }
         }
         // Most requests have no body: a store to a line that every core writes is what costs here.
         if request.request_bytes > 0 {
@@ -92,7 +102,7 @@ impl RequestMetrics {
     pub fn refused_at_door(&self, reason: Reason) {
         self.refused(reason);
         if let Some(other) = self.unrouted.methods.last() {
-            other.ended(reason.entry().status, None);
+            other.ended(StatusClass::of(reason.entry().status));
         }
     }
 
@@ -112,34 +122,72 @@ impl RequestMetrics {
 }
 
 impl RouteMetrics {
-    fn new(metrics: &Metrics, route: &str) -> Self {
+    fn new(metrics: &Metrics, route: String) -> Self {
         let methods = METHODS.iter().map(Method::as_str).chain([OTHER]);
         Self {
-            methods: methods.map(|method| MethodMetrics::new(metrics, route, method)).collect(),
-            request_bytes: metrics.counter(table::REQUEST_BODY_BYTES, &[route]),
-            response_bytes: metrics.counter(table::RESPONSE_BODY_BYTES, &[route]),
+            methods: methods.map(|method| MethodMetrics::new(metrics, &route, method)).collect(),
+            request_bytes: metrics.counter(table::REQUEST_BODY_BYTES, &[&route]),
+            response_bytes: metrics.counter(table::RESPONSE_BODY_BYTES, &[&route]),
+            metrics: metrics.clone(),
+            route,
         }
+    }
+
+    fn took(&self, method: &MethodMetrics, class: StatusClass, took: Duration) {
+        let (position, label) = (class as usize, class.label());
+        let Some(histogram) = method.durations.get(position) else { return };
+        let labels = [&*self.route, method.method, label];
+        let first = || self.metrics.histogram(table::REQUEST_DURATION, &labels);
+        histogram.get_or_init(first).observe(took);
     }
 }
 
 impl MethodMetrics {
-    fn new(metrics: &Metrics, route: &str, method: &str) -> Self {
+    fn new(metrics: &Metrics, route: &str, method: &'static str) -> Self {
         let labels = StatusClass::LABELS.map(|status| [route, method, status]);
+        // What a configuration before this one observed goes on.
+        let known = |labels: [&str; 3]| metrics.known_histogram(table::REQUEST_DURATION, &labels);
         Self {
+            method,
             requests: labels.map(|labels| metrics.counter(table::REQUESTS, &labels)),
-            durations: labels.map(|labels| metrics.histogram(table::REQUEST_DURATION, &labels)),
+            durations: labels
+                .map(|labels| known(labels).map_or_else(OnceLock::new, OnceLock::from)),
         }
     }
 
-    fn ended(&self, status: u16, took: Option<Duration>) {
-        let class = StatusClass::of(status);
+    fn ended(&self, class: StatusClass) {
         if let Some(counter) = self.requests.get(class as usize) {
             counter.inc();
         }
-        // How long a tunnel was open says nothing of anybody's speed.
-        let took = took.filter(|_| class != StatusClass::Informational);
-        if let (Some(took), Some(histogram)) = (took, self.durations.get(class as usize)) {
-            histogram.observe(took);
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Format;
+
+    #[test]
+    fn what_one_configuration_observed_goes_on_in_the_next() {
+        let metrics = Metrics::default();
+        let (none, took): (&[std::sync::Arc<Route>], _) = (&[], Duration::from_millis(3));
+        let ended = Ended {
+            route: None,
+            method: &Method::GET,
+            status: 404,
+            took,
+            request_bytes: 0,
+            response_bytes: 0,
+        };
+        let shown = || metrics.encode(Format::Prometheus);
+        let old = RequestMetrics::new(&metrics, none);
+        assert!(!shown().contains("wxgate_request_duration_seconds_count"));
+        old.ended(ended);
+        let new = RequestMetrics::new(&metrics, none);
+        drop(old);
+        let labels = r#"{route="-",method="GET",status="4xx"}"#;
+        assert!(shown().contains(&format!("wxgate_request_duration_seconds_count{labels} 1\n")));
+        new.ended(ended);
+        assert!(shown().contains(&format!("wxgate_request_duration_seconds_count{labels} 2\n")));
     }
 }

@@ -7,6 +7,7 @@
 
 mod cell;
 mod expose;
+mod labels;
 mod process;
 mod status;
 pub mod table;
@@ -20,6 +21,8 @@ pub use expose::Format;
 pub use status::StatusClass;
 pub use table::{Kind, METRICS, Metric};
 
+use labels::Labels;
+
 /// The metrics of one gateway.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Shared>);
@@ -32,7 +35,7 @@ struct Shared {
 }
 
 /// The series of one metric, by the values of their labels.
-type Family = BTreeMap<Vec<String>, Cell>;
+type Family = BTreeMap<Labels, Cell>;
 
 #[derive(Clone, Debug)]
 enum Cell {
@@ -96,6 +99,14 @@ impl Metrics {
         }
     }
 
+    /// The series of a histogram, where somebody has it already.
+    pub fn known_histogram(&self, metric: Metric, labels: &[&str]) -> Option<Histogram> {
+        match self.families().get(metric.name)?.get(&Labels::new(labels))? {
+            Cell::Histogram(histogram) => Some(histogram.clone()),
+            _ => None,
+        }
+    }
+
     /// Asks this source at each scrape. It must be quick, and hold what it asks weakly where that may end
     /// before the metrics do.
     pub fn sample(&self, source: impl Fn(&mut Sample<'_>) + Send + Sync + 'static) {
@@ -121,9 +132,9 @@ impl Metrics {
 
     fn resolve(&self, metric: Metric, labels: &[&str], new: impl FnOnce() -> Cell) -> Cell {
         debug_assert_eq!(metric.labels.len(), labels.len(), "{}", metric.name);
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
         let mut families = self.families();
-        families.entry(metric.name).or_default().entry(labels).or_insert_with(new).clone()
+        let family = families.entry(metric.name).or_default();
+        family.entry(Labels::new(labels)).or_insert_with(new).clone()
     }
 
     fn families(&self) -> MutexGuard<'_, BTreeMap<&'static str, Family>> {
@@ -158,8 +169,7 @@ impl Held for BTreeMap<&'static str, Family> {
 impl Sample<'_> {
     /// One value of a gauge, or of a counter that is counted elsewhere.
     pub fn set(&mut self, metric: Metric, labels: &[&str], value: f64) {
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        self.0.entry(metric.name).or_default().insert(labels, Cell::Value(value));
+        self.0.entry(metric.name).or_default().insert(Labels::new(labels), Cell::Value(value));
     }
 }
 
@@ -198,7 +208,7 @@ mod tests {
         // A scrape would forget them itself: looked at is what is kept until one comes.
         let families = metrics.families();
         let series: Vec<_> = families.values().flat_map(BTreeMap::keys).collect();
-        assert_eq!(series, [&kept.map(str::to_owned).to_vec()]);
+        assert_eq!(series, [&Labels::new(&kept)]);
         drop((families, counter));
     }
 }

@@ -70,13 +70,13 @@ impl Collector for Scrape {
             let name = metric.name.strip_suffix("_total").unwrap_or(metric.name);
             let help = format!("{}.", metric.help);
             let mut encoder = encoder.encode_descriptor(name, &help, None, kind)?;
-            for (values, cell) in family {
+            for (labels, cell) in family {
                 if metric.labels.is_empty() {
                     write(metric, cell, &mut encoder)?;
                     continue;
                 }
                 let names = metric.labels.iter().copied();
-                let labels: Vec<_> = names.zip(values.iter().map(String::as_str)).collect();
+                let labels: Vec<_> = names.zip(labels.values()).collect();
                 write(metric, cell, &mut encoder.encode_family(&labels)?)?;
             }
         }

@@ -34,4 +34,9 @@ impl StatusClass {
             _ => Self::ServerError,
         }
     }
+
+    /// Its label.
+    pub fn label(self) -> &'static str {
+        Self::LABELS.get(self as usize).copied().unwrap_or_default()
+    }
 }
