@@ -26,11 +26,12 @@ def prepare():
 
 
 def same_profile():
-    """Other build flags would be measured as a difference of the programs."""
+    """Another profile or allocator would be measured as a difference of the programs."""
     manifests = [ROOT / "Cargo.toml", *(ROOT / "bench" / name / "Cargo.toml" for name in ("bare-pingora", "hot-path"))]
-    profiles = [re.search(r"\[profile\.release\]\n((?:[^\[\n].*\n)*)", file.read_text()).group(1) for file in manifests]
-    if len(set(profiles)) > 1:
-        raise SystemExit("the release profiles of Cargo.toml, bench/bare-pingora and bench/hot-path differ")
+    texts = [file.read_text() for file in manifests]
+    for kept in (r"\[profile\.release\]\n((?:[^\[\n].*\n)*)", r"(?m)^mimalloc = .*"):
+        if len({re.search(kept, text).group(0) for text in texts}) > 1:
+            raise SystemExit("release profile or mimalloc differ in Cargo.toml, bench/bare-pingora and bench/hot-path")
 
 
 def available(kinds):
