@@ -6,16 +6,14 @@ import statistics
 
 import plots
 from contestant import ROOT
-from tables import http1, http2, logins, memory, named, openings, scaling
+from tables import made, named, scaling
 
 PAGE = ROOT / "docs" / "performance.md"
 FOLDER = ROOT / "docs" / "performance"
 
 
 def tables(report):
-    makers = {"http1": http1, "memory": memory, "http2": http2, "logins": logins, "openings": openings}
-    made = {name: make(report[name]) for name, make in makers.items() if name in report}
-    return "\n\n".join([named(report), *made.values()])
+    return "\n\n".join([named(report), *made(report).values()])
 
 
 def scaling_table(report):
@@ -25,11 +23,9 @@ def scaling_table(report):
 def write(report):
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "figures.json").write_text(json.dumps(slim(report), indent=1) + "\n")
-    makers = {"http1": http1, "memory": memory, "http2": http2, "logins": logins, "openings": openings}
     put("machine", named(report))
-    for name, make in makers.items():
-        if name in report:
-            put(name, make(report[name]))
+    for name, table in made(report).items():
+        put(name, table)
     if "http1" in report:
         found = report["http1"]["contestants"]
         full = {name: each["full"] for name, each in found.items() if name != "direct"}

@@ -15,6 +15,16 @@ NAMES = {
 }
 
 
+def made(report):
+    """The tables of the parts that were measured, by part."""
+    under_load = report.get("http1", {}).get("contestants", {})
+    makers = {
+        "http1": http1, "memory": lambda figures: memory(figures, under_load), "http2": http2, "logins": logins,
+        "openings": openings,
+    }
+    return {name: make(report[name]) for name, make in makers.items() if name in report}
+
+
 def named(report):
     machine, found = report["machine"], report["versions"]
     programs = ", ".join(f"{name} {version}" for name, version in found.items() if version)
@@ -54,12 +64,14 @@ def cost(contestants, name):
     return [f"{median(cpu):.1f} ({min(cpu):.1f} to {max(cpu):.1f})", ratio("bare"), ratio("haproxy"), f"{rate:,.0f}"]
 
 
-def memory(figures):
-    rows = [["", "start to first answer, ms", "RSS at rest, MiB", "with idle connections", "KiB for each"]]
+def memory(figures, under_load):
+    """`under_load` is the part `http1`, where it was measured."""
+    rows = [["", "start to first answer, ms", "RSS at rest, MiB", "under load", "with idle connections", "KiB for each"]]
     for name, each in figures.items():
-        idle = each["idle"]
+        idle, loaded = each["idle"], under_load.get(name)
         rows.append([
             NAMES[name], f"{median(each['start_up']):.0f}", f"{idle['rss_before'] / 2**20:.1f}",
+            f"{middle(loaded['full'], 'rss') / 2**20:.1f}" if loaded else "",
             f"{idle['rss_after'] / 2**20:.1f} ({idle['connections']:,})", f"{idle['bytes_each'] / 1024:.1f}",
         ])
     return markdown(rows)
