@@ -6,11 +6,11 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build generate bench scaling bench-builds fuzz install-build-needs install-test-needs install-bench-needs install-fuzz-needs
+.PHONY: help run test build build-profiled generate bench scaling bench-builds fuzz install-build-needs install-test-needs install-profiled-needs install-bench-needs install-fuzz-needs
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
-		printf '  make %-20s %s\n' "$$name" "$$text"; done
+		printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 # The dev profile, because the first start is what a newcomer waits for: fat LTO in one codegen unit would come on top,
 # at every change again. Dependencies are lightly optimised (Cargo.toml), enough for one person with a Mini Program.
@@ -25,6 +25,9 @@ test: install-test-needs ## Install what is missing, then format, lints, tests a
 
 build: install-build-needs ## Build the optimised binary, target/release/wxgate
 	$(CARGO) build --release --locked
+
+build-profiled: install-profiled-needs ## Build target/profiled/wxgate, a tenth faster: it knows its work; in twice the time
+	scripts/build-profiled
 
 # Into new files first: the old ones are part of what is built.
 generate: install-build-needs ## Make gateway.schema.json and docs/configuration.md from the code and gateway.toml
@@ -55,6 +58,9 @@ install-build-needs: ## Install what building needs: a C compiler and cmake
 
 install-test-needs: install-build-needs ## Install what the tests need: redis-server, valkey-server, node, npm, python3, curl, nginx, haproxy
 	@scripts/install-test-needs
+
+install-profiled-needs: install-build-needs ## Install what the profile needs: nginx, h2load, openssl, python3
+	@scripts/need nginx h2load=nghttp2-client openssl python3
 
 install-bench-needs: install-build-needs ## Install what the benchmarks need: wrk, h2load, nginx, HAProxy, Envoy, redis-server, node, valgrind
 	@scripts/install-bench-needs

@@ -11,6 +11,7 @@ from processes import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "target" / "release"
+PROFILED = ROOT / "target" / "profiled" / "wxgate"
 PATH = "/api/kib"  # 1 KiB
 WHO_PATH = "/api/who"  # the openid that reached the upstream
 # Known, so that peers can verify the same token; printable, since HAProxy's configuration is a text.

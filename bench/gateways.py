@@ -4,7 +4,7 @@ import json
 import subprocess
 import time
 
-from contestant import RELEASE, SIGNING_KEY, Contestant
+from contestant import PROFILED, RELEASE, SIGNING_KEY, Contestant
 from people import codes, fetch
 from processes import free_port
 
@@ -21,6 +21,7 @@ class Wxgate(Contestant):
     headers, is counted, and has its line of JSON in a file."""
 
     name = "wxgate"
+    binary = RELEASE / "wxgate"
     authenticates = True
     log = 'format = "json"'
     writes_lines = True
@@ -31,13 +32,13 @@ class Wxgate(Contestant):
     apps = {"bench": APPID}
 
     def start(self, processes, upstream):
-        wxgate, self.simulator = RELEASE / "wxgate", free_port()
+        self.simulator = free_port()
         apps = [option for appid in self.apps.values() for option in ("--app", f"{appid}:{SECRET}")]
         listen = "--listen", f"127.0.0.1:{self.simulator}"
-        processes.start(f"{self.name}-simulator", self.simulator, wxgate, "simulate", *listen, *apps)
+        processes.start(f"{self.name}-simulator", self.simulator, self.binary, "simulate", *listen, *apps)
         config = processes.folder / f"{self.name}.toml"
         config.write_text(self.config(processes, upstream))
-        self.run(processes, wxgate, "run", "--config", config)
+        self.run(processes, self.binary, "run", "--config", config)
         self.output = processes.folder / f"{self.name}.log"
         self.tokens = self.log_in()[: self.active]
 
@@ -72,6 +73,7 @@ class Wxgate(Contestant):
 [server]
 listen = ["127.0.0.1:{self.port}"]
 workers = {self.threads}
+lame_duck = "0s"
 {tls if self.certificate else ""}
 """
 
@@ -124,3 +126,10 @@ class WxgateEddsa(Wxgate):
         key = processes.folder / "ed25519.pem"
         subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
         return key.read_text()
+
+
+class WxgateProfiled(Wxgate):
+    """The same, built from a profile by `make build-profiled`; left out where it is not built."""
+
+    name = "wxgate-profiled"
+    binary = PROFILED

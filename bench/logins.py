@@ -5,11 +5,11 @@ import shutil
 import subprocess
 
 from contestant import RELEASE, ROOT, Contestant
-from gateways import APPID, SECRET, Wxgate
+from gateways import APPID, SECRET, Wxgate, WxgateProfiled
 from measure import by_bench_load, interleaved
 from people import codes
 from processes import free_port
-from stage import stage
+from stage import available, stage
 
 LOGINS = 4_000  # of each server in each round
 SOURCES = ROOT / "bench" / "node-server"
@@ -52,6 +52,10 @@ class WxgateLogin(Wxgate):
     users = 10
 
 
+class WxgateProfiledLogin(WxgateProfiled):
+    users = 10
+
+
 def install():
     """What the lockfile names, outside of the tree."""
     shutil.copytree(SOURCES, INSTALLED, dirs_exist_ok=True)
@@ -60,7 +64,7 @@ def install():
 
 
 def measure(options):
-    with stage([WxgateLogin, NodeServer]) as (contestants, _, processes):
+    with stage(available([WxgateLogin, WxgateProfiledLogin, NodeServer])) as (contestants, _, processes):
         subjects = {each.name: each for each in contestants}
         for each in contestants:
             log_in(each, processes)  # until Node's code is compiled

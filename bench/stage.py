@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from contestant import ROOT
+from contestant import PROFILED, ROOT
 from peers import ENVOY, Upstream
 from processes import Processes, raise_open_files
 
@@ -37,9 +37,10 @@ def same_profile():
 def available(kinds):
     """Without those whose program could not be installed on this machine."""
     kinds = list(kinds)
-    missing = [each for each in kinds if each.name == "envoy" and not shutil.which(ENVOY)]
+    programs = {"envoy": ENVOY, "wxgate-profiled": PROFILED}
+    missing = [each for each in kinds if each.name in programs and not shutil.which(programs[each.name])]
     for each in missing:
-        print(f"{each.name}: left out, it is not installed", file=sys.stderr)
+        print(f"{each.name}: left out, there is no {programs[each.name]}", file=sys.stderr)
     return [each for each in kinds if each not in missing]
 
 

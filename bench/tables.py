@@ -9,6 +9,7 @@ NAMES = {
     "envoy": "Envoy, jwt_authn",
     "bare": "bare pingora",
     "wxgate": "**wxgate**",
+    "wxgate-profiled": "wxgate, `make build-profiled`",
     "wxgate-quiet": "wxgate, no access log",
     "wxgate-redis": "wxgate, Redis",
     "wxgate-eddsa": "wxgate, Ed25519 tokens",
@@ -79,7 +80,7 @@ def memory(figures, under_load):
 
 def logins(figures):
     rows = [["", "logins in a second of CPU", "CPU µs a login", "logins/s", "most RSS, MiB"]]
-    names = {"wxgate": "**wxgate**", "node": "express, axios, jsonwebtoken on Node"}
+    names = NAMES | {"node": "express, axios, jsonwebtoken on Node"}
     for name, rounds in figures.items():
         cpu = middle(rounds, "cpu_us")
         rate, rss = middle(rounds, "requests_per_second"), middle(rounds, "rss_peak") / 2**20

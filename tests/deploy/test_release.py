@@ -131,6 +131,10 @@ class Commits(unittest.TestCase):
         self.assertEqual([line for line in listed if line], ["## Commits", "- Mend: it", "- Add a thing"])
 
 
+def in_context():
+    return [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+
 class Dockerfile(unittest.TestCase):
     def test_the_linter_has_no_complaint(self):
         done = run(TOOLS / "hadolint", DOCKERFILE)
@@ -143,8 +147,11 @@ class Dockerfile(unittest.TestCase):
         self.assertNotIn("\nRUN ", last)
         self.assertRegex(last, r'\nHEALTHCHECK .* CMD \["/usr/bin/wxgate", "health"')
 
+    def test_the_context_holds_what_a_profiled_build_runs(self):
+        self.assertLessEqual({"Makefile", "scripts", "bench"}, set(in_context()))
+
     def test_the_context_holds_what_is_compiled_in(self):
-        allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+        allowed = in_context()
         for source in (ROOT / "src").rglob("*.rs"):
             for path in re.findall(r'include_(?:str|bytes)!\("((?:\.\./)+[^"]+)"\)', source.read_text().split("#[cfg(test)]")[0]):
                 found = (source.parent / path).resolve().relative_to(ROOT)
