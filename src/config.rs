@@ -52,6 +52,7 @@ use crate::wechat::app::App;
 use crate::wechat::client::Settings as Wechat;
 use crate::{admin as admin_listener, ext_authz as checks, listen, redis};
 
+pub use admin::AdminPlace;
 pub use files::{Fingerprint, NamedFiles};
 pub use problem::{Problem, Problems};
 
@@ -139,18 +140,18 @@ pub fn read(path: &Path, environment: Environment<'_>) -> Reading {
 
 /// Reads `[admin]` alone. What is wrong elsewhere in the file, or a token that is not there, is not in the
 /// way: a gateway that runs keeps such a file out.
-pub fn read_admin(
-    path: &Path,
-    environment: Environment<'_>,
-) -> Result<admin_listener::Settings, Problems> {
+pub fn read_admin(path: &Path, environment: Environment<'_>) -> Result<AdminPlace, Problems> {
     let name = path.display().to_string();
     let text = text_of(path, &name)?;
     let base_folder = path.parent().unwrap_or_else(|| Path::new(""));
     let reader = Reader::new(without_byte_order_mark(&text), base_folder, environment);
     let document = syntax::document(&name, reader.text())?;
     Ok(Section::read(&reader, "", Place::default(), &document, |file| {
-        let server = file.table("server", server::read);
-        file.table("admin", |table| admin::read(table, &server))
+        let server = reader.forgiving(|| file.table("server", server::read));
+        let read = file.table("admin", |table| admin::read_to_ask(table, &server));
+        let problems = Problems::new(&name, reader.problems());
+        let listen = if problems.list.is_empty() { Ok(read.listen) } else { Err(problems) };
+        AdminPlace { listen, token: read.token }
     }))
 }
 

@@ -9,12 +9,11 @@ use reqwest::{Client, redirect};
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
-use crate::admin::Settings;
-use crate::config;
+use crate::config::{self, AdminPlace, Problems};
 use crate::secret::Secret;
 
 /// Where a gateway on this machine has it.
-pub(super) const DEFAULT: &str = "http://127.0.0.1:9901";
+const DEFAULT: &str = "http://127.0.0.1:9901";
 
 /// No answer of a gateway is longer: its metrics are a few hundred KiB.
 const LONGEST: usize = 16 << 20;
@@ -34,20 +33,35 @@ pub(super) struct Place {
 impl Place {
     /// The address, and the token of the configuration, if it has one.
     pub(super) fn find(&self) -> Result<(String, Option<Secret>), Failure> {
-        let settings = self.config.as_deref().map(settings).transpose()?;
-        let url = match (&self.url, &settings) {
+        let place = self.config.as_deref().map(place).transpose()?;
+        let (listen, token) = place.map(|place| (place.listen, place.token)).unzip();
+        let url = match (&self.url, listen) {
             (Some(url), _) => url.clone(),
-            (None, Some(settings)) => url(settings.listen),
-            (None, None) => DEFAULT.to_owned(),
+            (None, listen) => url_or_default(listen)?,
         };
-        Ok((url, settings.and_then(|settings| settings.token)))
+        Ok((url, token.flatten()))
     }
 }
 
-/// `[admin]` of a configuration, whatever is wrong with the rest of it.
-pub(super) fn settings(file: &Path) -> Result<Settings, Failure> {
-    config::read_admin(file, &|name| std::env::var(name).ok())
-        .map_err(|problems| Failure::new(Exit::Config, problems.to_string()))
+/// The URL of the admin listener of a configuration, whatever is wrong with the rest of it; without one
+/// where it is by default.
+pub(super) fn url_of(file: Option<&Path>) -> Result<String, Failure> {
+    url_or_default(file.map(place).transpose()?.map(|place| place.listen))
+}
+
+fn url_or_default(listen: Option<Result<SocketAddr, Problems>>) -> Result<String, Failure> {
+    match listen.transpose() {
+        Ok(listen) => Ok(listen.map_or_else(|| DEFAULT.to_owned(), url)),
+        Err(problems) => Err(wrong(&problems)),
+    }
+}
+
+fn place(file: &Path) -> Result<AdminPlace, Failure> {
+    config::read_admin(file, &|name| std::env::var(name).ok()).map_err(|problems| wrong(&problems))
+}
+
+fn wrong(problems: &Problems) -> Failure {
+    Failure::new(Exit::Config, problems.to_string())
 }
 
 /// Where something is reached, on this machine, that listens there.

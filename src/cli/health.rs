@@ -26,7 +26,8 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// Ask a gateway that runs whether it is ready, for HEALTHCHECK and probes that are commands.
 ///
 /// No configuration is needed. Of the file of --config only `[admin] listen` is read, and whatever else
-/// is wrong with it is not in the way: a gateway that runs keeps such a change out.
+/// is wrong with it is not in the way: a gateway that runs keeps such a change out. Where `[admin]` itself is
+/// wrong nobody is asked, since it would be another gateway.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Use --help for examples.", after_long_help = EXAMPLES)]
 pub struct Args {
@@ -47,8 +48,7 @@ pub(super) async fn run(args: &Args) -> Result<Exit, Failure> {
     let url = match (&args.url, &args.config) {
         (Some(url), _) => url.clone(),
         (None, config) => {
-            let settings = config.as_deref().map(admin::settings).transpose()?;
-            let base = settings.map_or_else(|| admin::DEFAULT.into(), |it| admin::url(it.listen));
+            let base = admin::url_of(config.as_deref())?;
             format!("{base}/{}", if args.live { "livez" } else { "readyz" })
         }
     };

@@ -75,6 +75,19 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().warnings.push(warning);
     }
 
+    /// Reads with `read`, and forgets the problems of it.
+    pub(super) fn forgiving<T>(&self, read: impl FnOnce() -> T) -> T {
+        let before = self.found.borrow().problems.len();
+        let read = read();
+        self.found.borrow_mut().problems.truncate(before);
+        read
+    }
+
+    /// The problems so far.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        self.found.borrow().problems.clone()
+    }
+
     /// Remembers a file that a secret is to be read from, there or not.
     pub(super) fn belongs(&self, file: PathBuf) {
         self.found.borrow_mut().files.push(file);

@@ -171,6 +171,41 @@ fn health_is_0_where_the_gateway_is_ready() {
     assert!(missing.code == 78 && missing.stderr.contains("other.toml"), "{missing:?}");
 }
 
+/// What listens by default is another gateway, which may well be ready.
+#[test]
+fn nobody_is_asked_where_the_file_does_not_say_whom() {
+    for (admin, what) in [
+        ("[admin]\nlisten = \"${ADMIN_B}\"", "ADMIN_B"),
+        ("[admin]\nlisten = \"127.0.0.1\"", "listen"),
+        ("[admin]\nlisten = 9902", "listen"),
+        ("[admin]\nlisen = \"127.0.0.1:9902\"", "lisen"),
+        ("admin = \"127.0.0.1:9902\"", "admin"),
+    ] {
+        let folder = Folder::with("b.toml", &format!("{admin}\n{SHOP}"));
+        let sessions = ["sessions", "list", "--openid", "oAlice"];
+        for command in [&["health"][..], &["health", "--live"], &["top", "--once"], &sessions] {
+            let ended = folder.run(&[command, &["-c", "b.toml"]].concat());
+            assert_eq!((ended.code, ended.stdout.as_str()), (78, ""), "{ended:?}");
+            assert!(ended.stderr.contains("b.toml:") && ended.stderr.contains(what), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn who_says_whom_to_ask_needs_no_address_in_the_file() {
+    let (dev, folder) = house();
+    folder.write("gateway.toml", &with_admin("${ADMIN_B}"));
+    let url = format!("http://{}", dev.admin);
+    let list = ["sessions", "list", "--openid", "oAlice", "-c", "gateway.toml", "--admin", &url];
+    let ended = folder.run(&list);
+    assert_eq!(ended.code, 0, "the token is the file's: {ended:?}");
+    // A token that is not there is not in the way of what needs none.
+    let token = "token_file = \"nowhere\"";
+    let admin = format!("[admin]\nlisten = \"{}\"\n{token}\n{SHOP}", dev.admin);
+    folder.write("gateway.toml", &admin);
+    assert_eq!(folder.run(&["health", "-c", "gateway.toml"]).code, 0);
+}
+
 /// Answers one request, whatever it is, or none.
 fn server(answer: Option<&'static str>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
