@@ -4,6 +4,7 @@ mod changes;
 mod configuration;
 mod follow;
 mod metrics;
+mod restart;
 mod snapshot;
 
 use std::net::SocketAddr;

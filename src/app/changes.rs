@@ -1,61 +1,9 @@
-//! What is different in another configuration: what takes effect, and what waits for a restart.
+//! What is different in another configuration, in words.
 
 use std::fmt::Display;
 
 use crate::config::{Problems, Settings};
 use crate::policy::route::Route;
-
-/// Puts what only a restart changes back to what is in effect; one line for each such key.
-pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> Vec<String> {
-    let mut kept = Vec::new();
-    let mut keep = |key: &str, changed: bool| {
-        if changed {
-            kept.push(format!(
-                "{key} has changed, which needs a restart: until then it stays as it was"
-            ));
-        }
-    };
-    let (server, next_server) = (&now.server, &mut next.server);
-    let listeners = replace(&mut next_server.listeners, &server.listeners);
-    keep("[server] listen, tls, proxy_protocol or h2c", listeners);
-    keep("[server] workers", replace(&mut next_server.workers, &server.workers));
-    keep("[admin] listen", replace(&mut next.admin.listen, &now.admin.listen));
-    keep("[ext_authz]", replace(&mut next.ext_authz, &now.ext_authz));
-    let store = replace(&mut next.redis, &now.redis);
-    keep("[store] (all but encryption_keys)", store);
-    let traces = replace(&mut next.traces, &now.traces);
-    keep("[traces]", traces);
-    if traces {
-        // A collector decides on it.
-        next_server.traces = server.traces;
-    }
-    if store {
-        // Their defaults are another store's: with them everybody would be logged out of this one.
-        let (session, store) = (&mut next.session, &mut next.store);
-        keep_given(&mut session.signing_keys, &now.session.signing_keys);
-        keep_given(&mut store.encryption_keys, &now.store.encryption_keys);
-        let assertions = (&mut next.identity.assertion, &now.identity.assertion);
-        if let (Some(next), Some(now)) = assertions {
-            keep_given(&mut next.keys, &now.keys);
-        }
-    }
-    kept
-}
-
-/// Whether it was another one.
-fn replace<T: Clone + PartialEq>(next: &mut T, now: &T) -> bool {
-    let changed = next != now;
-    if changed {
-        next.clone_from(now);
-    }
-    changed
-}
-
-fn keep_given<T: Clone>(next: &mut Vec<T>, now: &[T]) {
-    if next.is_empty() {
-        *next = now.to_vec();
-    }
-}
 
 /// What changes, in words; none where nothing does.
 pub(super) fn in_words(now: &Settings, next: &Settings) -> Option<String> {

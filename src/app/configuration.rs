@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use tracing::{debug, error, info, warn};
 
 use super::changes;
+use super::restart::keep_what_needs_a_restart;
 use super::snapshot::{Lasting, Snapshot};
 use crate::config::{Problems, Settings};
 use crate::identity::assertion::AssertionKey;
@@ -147,7 +148,7 @@ impl Configuration {
 
     async fn replace(&self, mut settings: Settings) -> (Outcome, Vec<String>) {
         let now = self.current.load_full();
-        let needs_restart = changes::keep_what_needs_a_restart(&now.settings, &mut settings);
+        let needs_restart = keep_what_needs_a_restart(&now.settings, &mut settings);
         self.keys.fill_in(&mut settings);
         let Some(changes) = changes::in_words(&now.settings, &settings) else {
             return (Outcome::Unchanged, needs_restart);

@@ -4,6 +4,7 @@ mod sessions;
 
 use http::Method;
 use serde_json::Value;
+use wxgate::lifecycle::reloads::Outcome;
 
 use crate::raw::{Answer, Wire};
 use crate::support::config::Config;
@@ -233,4 +234,38 @@ async fn the_level_of_the_log_changes_while_the_gateway_runs() {
         process.log().contains("wxgate::proxy::respond")
     })
     .await;
+}
+
+/// What waits for a restart is not in effect, so it is not shown either.
+#[tokio::test]
+async fn the_configuration_is_shown_as_it_is_in_effect_after_a_reload() {
+    let gateway = Gateway::with_admin_token(Config::default()).await;
+    let before = gateway.shown("/config").await;
+    let next = Config::default()
+        .table("server", "listen = [\"127.0.0.1:1\"]\nworkers = 7\nh2c = false\ndrain = \"7s\"")
+        .table("admin", &format!("listen = \"127.0.0.1:2\"\ntoken = \"{TOKEN}\""))
+        .table("ext_authz", "listen = \"127.0.0.1:3\"")
+        .table("traces", "endpoint = \"http://127.0.0.1:4\"")
+        .table("store", "url = \"redis://127.0.0.1:5\"\nencryption_keys = [\"${SEAL}\"]")
+        .variable("SEAL", "dGVzdC1vbmx5IGVuY3J5cHRpb24ga2V5IDMyIGJ5dGU=")
+        .signing_keys(&[crate::support::jwt::KEY])
+        .key("server", "traceparent = \"own\"");
+    let outcome = gateway.reload(&next).await;
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+    let shown = gateway.shown("/config").await;
+    for place in [
+        "/server/listen",
+        "/server/workers",
+        "/server/h2c",
+        "/server/traceparent",
+        "/admin/listen",
+        "/ext_authz",
+        "/traces",
+        "/store/url",
+    ] {
+        assert_eq!(shown.pointer(place), before.pointer(place), "{place}");
+    }
+    assert_eq!(shown["server"]["drain"], "7s");
+    assert_eq!(shown["store"]["encryption_keys"], "***");
+    assert_eq!(shown["session"]["signing_keys"], "***");
 }
