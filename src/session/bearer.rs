@@ -69,7 +69,7 @@ impl TokenSource {
             Self::Header(name) => {
                 let value = one(headers.get_all(name).iter())?;
                 // What is no text is no token of ours; it is refused like any other bad one.
-                Ok(value.map(|value| Cow::Borrowed(text(value).unwrap_or("-").trim())))
+                Ok(value.map(|value| Cow::Borrowed(bare(text(value).unwrap_or("-")))))
             }
             Self::Cookie(name) => {
                 let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
@@ -100,7 +100,13 @@ fn one<T>(mut values: impl Iterator<Item = T>) -> Result<Option<T>, Doubled> {
 /// The token after `Bearer` in any case (RFC 9110, 11.1); another scheme is not ours.
 fn after_bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then(|| bare(token))
+}
+
+/// Without the white space that HTTP knows (RFC 9110, 5.6.3). `trim` takes that of Unicode too, and two
+/// spellings of one token are two texts to whoever compares them.
+fn bare(token: &str) -> &str {
+    token.trim_matches([' ', '\t'])
 }
 
 /// A query without one of its parameters; none where nothing is left.
@@ -173,11 +179,28 @@ mod tests {
     fn a_token_is_found_in_each_place() {
         let found = Ok(Some("a.b.c".to_owned()));
         assert_eq!(token(&[("authorization", "bearer  a.b.c ")], ""), found);
-        assert_eq!(token(&[("x-wx-skey", "a.b.c")], ""), found);
+        assert_eq!(token(&[("x-wx-skey", "\ta.b.c ")], ""), found);
         assert_eq!(token(&[("cookie", "x=1; t=a.b.c")], ""), found);
         assert_eq!(token(&[], "x=1&token=a.b.c"), found);
         assert_eq!(token(&[("authorization", "Basic YTpi")], ""), Ok(None));
         assert_eq!(token(&[("authorization", "Bearer")], ""), Ok(Some(String::new())));
+    }
+
+    #[test]
+    fn the_white_space_of_unicode_belongs_to_the_token() {
+        for space in ["\u{a0}", "\u{3000}", "\u{2028}", "\u{85}"] {
+            for around in [format!("{space}a.b.c"), format!("a.b.c{space}")] {
+                for (name, value) in
+                    [("authorization", format!("Bearer {around}")), ("x-wx-skey", around.clone())]
+                {
+                    let mut headers = HeaderMap::new();
+                    headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+                    let sources = sources();
+                    let found = find(&sources, &headers, None).unwrap().unwrap();
+                    assert_eq!(found.token, around, "{name}");
+                }
+            }
+        }
     }
 
     #[test]
