@@ -5,6 +5,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -20,8 +21,9 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
 const DAY: u64 = 24 * 3600;
-/// Time to renew one that is not renewed by a program.
-const SOON: u64 = 30 * DAY;
+/// Time to renew one that is not renewed by a program. Those that hold for days are: they have the last
+/// third of their life.
+pub const SOON: u64 = 30 * DAY;
 
 /// How a certificate stands at some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,32 +32,56 @@ pub enum Standing {
     Early(String),
     /// It holds, until this date.
     Good(String),
-    /// It holds for so many days more, until this date: for fewer than thirty.
-    Soon(String, u64),
+    /// It holds until this date, for so long: it is time to renew it.
+    Soon(String, String),
     /// It has ended on this date.
     Over(String),
 }
 
-/// How long those of a chain hold together, in seconds since 1970; none where none can be read. A root
-/// that signed itself is believed for other reasons, unless it is all there is.
-pub fn standing(chain: &[CertificateDer<'_>], now: u64) -> Option<Standing> {
-    let parsed = chain.iter().enumerate().filter_map(|(index, certificate)| {
-        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
-        let is_root = certificate.is_ca() && certificate.issuer() == certificate.subject();
-        let validity = certificate.validity();
-        (index == 0 || !is_root).then_some((validity.not_before, validity.not_after))
-    });
-    let parsed: Vec<_> = parsed.collect();
-    let begins = parsed.iter().map(|(begin, _)| *begin).max_by_key(ASN1Time::timestamp)?;
-    let ends = parsed.iter().map(|(_, end)| *end).min_by_key(ASN1Time::timestamp)?;
-    let seconds = |time: ASN1Time| u64::try_from(time.timestamp()).unwrap_or_default();
-    let date = |time: ASN1Time| time.to_datetime().date().to_string();
-    Some(match seconds(ends).checked_sub(now) {
-        None => Standing::Over(date(ends)),
-        Some(_) if now < seconds(begins) => Standing::Early(date(begins)),
-        Some(left) if left < SOON => Standing::Soon(date(ends), left / DAY),
-        Some(_) => Standing::Good(date(ends)),
+/// How a certificate stands at a time, in seconds since 1970; none where it cannot be read.
+pub fn standing(certificate: &CertificateDer<'_>, now: u64) -> Option<Standing> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let validity = certificate.validity();
+    let (begins, ends) = (seconds(validity.not_before), seconds(validity.not_after));
+    let soon = (ends.saturating_sub(begins) / 3).min(SOON);
+    Some(match ends.checked_sub(now) {
+        None => Standing::Over(date(validity.not_after)),
+        Some(_) if now < begins => Standing::Early(date(validity.not_before)),
+        Some(left) if left < soon => Standing::Soon(date(validity.not_after), in_words(left)),
+        Some(_) => Standing::Good(date(validity.not_after)),
     })
+}
+
+/// The certificate among those beside the first of a chain that ends first. A root that signed itself is
+/// believed for other reasons.
+pub fn first_to_end<'a, 'b>(chain: &'a [CertificateDer<'b>]) -> Option<&'a CertificateDer<'b>> {
+    let ends = chain.iter().skip(1).filter_map(|certificate| {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let is_root = parsed.is_ca() && parsed.issuer() == parsed.subject();
+        (!is_root).then(|| (parsed.validity().not_after.timestamp(), certificate))
+    });
+    ends.min_by_key(|(end, _)| *end).map(|(_, certificate)| certificate)
+}
+
+/// The last second of a certificate, since 1970.
+pub fn end_of(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(seconds(certificate.validity().not_after))
+}
+
+fn seconds(time: ASN1Time) -> u64 {
+    u64::try_from(time.timestamp()).unwrap_or_default()
+}
+
+fn date(time: ASN1Time) -> String {
+    time.to_datetime().date().to_string()
+}
+
+fn in_words(left: u64) -> String {
+    match left / DAY {
+        0 | 1 => format!("{} hours", left / 3600),
+        days => format!("{days} days"),
+    }
 }
 
 /// The hosts that a certificate is for. Only its subjectAltName counts (RFC 9525).
@@ -81,18 +107,21 @@ pub fn is_for(certificate: &CertificateDer<'_>, host: &ServerName<'_>) -> bool {
     parsed.is_ok_and(|parsed| verify_server_name(&parsed, host).is_ok())
 }
 
-/// Whether a client that trusts these roots would believe a chain to be this host's now.
+/// Whether a client that trusts these roots would believe a chain to be this host's at a time, in seconds
+/// since 1970.
 pub fn verify(
     chain: &[CertificateDer<'_>],
     host: &ServerName<'_>,
     roots: RootCertStore,
+    at: u64,
 ) -> Result<(), Error> {
     let (first, rest) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
     let provider = Arc::new(default_provider());
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(at));
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|error| Error::General(error.to_string()))?;
-    verifier.verify_server_cert(first, rest, host, &[], UnixTime::now()).map(drop)
+    verifier.verify_server_cert(first, rest, host, &[], at).map(drop)
 }
 
 /// What a server shows of itself to who asks for this host. Libraries keep it to themselves where they do

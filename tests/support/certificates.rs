@@ -36,6 +36,21 @@ impl Authority {
         Pair { certificate: params.signed_by(&key, &self.0).unwrap(), key }
     }
 
+    /// One that this one has signed, otherwise as this says.
+    pub(crate) fn below(&self, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "below");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Self(CertifiedIssuer::signed_by(params, key, &self.0).unwrap())
+    }
+
+    /// Its certificate in PEM.
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// Writes its certificate for the configuration.
     pub(crate) fn write(&self, path: &Path) {
         std::fs::write(path, self.0.pem()).unwrap();
@@ -97,8 +112,15 @@ impl Pair {
 
     /// A server that shows it.
     pub(crate) fn server(&self) -> rustls::ServerConfig {
+        self.server_beside(&[])
+    }
+
+    /// A server that shows it with the certificates of these.
+    pub(crate) fn server_beside(&self, others: &[&Authority]) -> rustls::ServerConfig {
         let builder = rustls::ServerConfig::builder().with_no_client_auth();
-        builder.with_single_cert(self.chain(), self.key()).unwrap()
+        let others = others.iter().map(|other| other.0.der().clone());
+        let chain = self.chain().into_iter().chain(others).collect();
+        builder.with_single_cert(chain, self.key()).unwrap()
     }
 
     pub(crate) fn certificate_pem(&self) -> String {

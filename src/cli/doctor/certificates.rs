@@ -12,7 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::finding::Finding;
+use super::finding::{Finding, Severity};
 use crate::certificate::{self, Standing};
 use crate::clock::Clock;
 use crate::config::Settings;
@@ -24,6 +24,7 @@ const LISTENER_NAME: &str = "listener_certificate_name";
 const UPSTREAM: &str = "upstream_certificate";
 const TLS: &str = "upstream_tls";
 const RENEW: &str = "renew it";
+const REFUSED: &str = "requests fail";
 
 /// What listeners show.
 pub(super) fn of_listeners(settings: &Settings) -> Vec<Finding> {
@@ -37,7 +38,7 @@ pub(super) fn of_listeners(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (tls, chain) in &chains {
         let about = format!("[server] tls {}", tls.cert.display());
-        findings.extend(standing(LISTENER, &about, chain, "no client believes the gateway"));
+        findings.extend(of_own(LISTENER, &about, chain, "no client believes the gateway"));
         if chain.first().is_some_and(|first| certificate::names(first).is_empty()) {
             let what = "is for no host: it has no subjectAltName, and clients look at nothing else";
             let help = "have one made with the names that clients ask for";
@@ -85,9 +86,7 @@ fn chain_of(tls: &Tls) -> Vec<CertificateDer<'static>> {
 pub(super) fn of_client(upstream: &upstream::Settings) -> Vec<Finding> {
     let Some(client) = &upstream.tls.client else { return Vec::new() };
     let about = format!("[upstreams.{}] tls.cert", upstream.name);
-    standing(UPSTREAM, &about, &client.chain, "no server believes the gateway")
-        .into_iter()
-        .collect()
+    of_own(UPSTREAM, &about, &client.chain, "no server believes the gateway")
 }
 
 /// What a server shows at these addresses, and whether the gateway will believe it.
@@ -141,9 +140,13 @@ fn judge(
     chain: &[CertificateDer<'_>],
 ) -> Finding {
     let host = name.to_str();
-    let Err(error) = certificate::verify(chain, name, roots(upstream)) else {
-        let good = || Finding::good(UPSTREAM, about, format!("shows a certificate for {host}"));
-        return standing(UPSTREAM, about, chain, "requests fail").unwrap_or_else(good);
+    let now = Clock::system().now();
+    let Err(error) = certificate::verify(chain, name, roots(upstream), now) else {
+        let soon = chain.first().and_then(|first| standing(UPSTREAM, about, first, REFUSED));
+        let soon = soon.or_else(|| ends_early(upstream, about, name, chain));
+        return soon.unwrap_or_else(|| {
+            Finding::good(UPSTREAM, about, format!("shows a certificate for {host}{}", idle(chain)))
+        });
     };
     let disbelieved = || Finding::error(UPSTREAM, about, format!("is not believed: {error}"), "");
     let Error::InvalidCertificate(reason) = &error else { return disbelieved() };
@@ -164,7 +167,37 @@ fn judge(
             let what = format!("shows a certificate for {host} that {whom} has signed");
             Finding::error(UPSTREAM, about, what, help)
         }
-        _ => standing(UPSTREAM, about, chain, "requests fail").unwrap_or_else(disbelieved),
+        _ => {
+            let standings = chain.iter().filter_map(|it| standing(UPSTREAM, about, it, REFUSED));
+            let worst = standings.max_by_key(|finding| finding.severity == Severity::Error);
+            worst.filter(|it| it.severity == Severity::Error).unwrap_or_else(disbelieved)
+        }
+    }
+}
+
+/// A server whose certificate holds, but not as long as those that it is believed by.
+fn ends_early(
+    upstream: &upstream::Settings,
+    about: &str,
+    name: &ServerName<'_>,
+    chain: &[CertificateDer<'_>],
+) -> Option<Finding> {
+    let now = Clock::system().now();
+    let then = certificate::end_of(chain.first()?)?.min(now + certificate::SOON);
+    certificate::verify(chain, name, roots(upstream), then).err()?;
+    let what =
+        "the certificate will not be believed within 30 days: one that it is shown with ends";
+    Some(Finding::warning(UPSTREAM, about, what, "have the server show the new ones of its CA"))
+}
+
+/// What is shown beside the certificate and has ended: somebody else's way to it, for older clients.
+fn idle(chain: &[CertificateDer<'_>]) -> String {
+    let first = certificate::first_to_end(chain);
+    match first.and_then(|it| certificate::standing(it, Clock::system().now())) {
+        Some(Standing::Over(date)) => {
+            format!("; one that it shows besides ended on {date}, and is not needed")
+        }
+        _ => String::new(),
     }
 }
 
@@ -177,17 +210,35 @@ fn roots(upstream: &upstream::Settings) -> RootCertStore {
     roots
 }
 
-/// What is to be said of how long a chain holds; nothing where it does for long.
+/// How long what the gateway shows holds. Who is to believe it is somebody else's: whether he needs all of it
+/// cannot be seen from here.
+fn of_own(id: &'static str, about: &str, chain: &[CertificateDer<'_>], so: &str) -> Vec<Finding> {
+    let own = chain.first().and_then(|first| standing(id, about, first, so));
+    let first = certificate::first_to_end(chain);
+    let beside = first.and_then(|it| certificate::standing(it, Clock::system().now()));
+    let ends = match beside {
+        Some(Standing::Over(date)) => Some(format!("ended on {date}")),
+        Some(Standing::Soon(date, left)) => Some(format!("ends on {date}, in {left}")),
+        _ => None,
+    };
+    let beside = ends.map(|ends| {
+        let what = format!("one that is shown beside the certificate {ends}: who needs it, fails");
+        Finding::warning(id, about, what, "put the CA's new ones in its place, or leave it out")
+    });
+    own.into_iter().chain(beside).collect()
+}
+
+/// What is to be said of how long a certificate holds; nothing where it does for long.
 fn standing(
     id: &'static str,
     about: &str,
-    chain: &[CertificateDer<'_>],
+    certificate: &CertificateDer<'_>,
     so: &str,
 ) -> Option<Finding> {
-    match certificate::standing(chain, Clock::system().now())? {
+    match certificate::standing(certificate, Clock::system().now())? {
         Standing::Good(_) => None,
-        Standing::Soon(date, days) => {
-            let what = format!("the certificate ends on {date}, in {days} days");
+        Standing::Soon(date, left) => {
+            let what = format!("the certificate ends on {date}, in {left}");
             Some(Finding::warning(id, about, what, RENEW))
         }
         Standing::Over(date) => {

@@ -39,9 +39,10 @@ pub(super) async fn findings(
 }
 
 fn soon(whose: &str, chain: &[CertificateDer<'_>], clock: &Clock) -> Option<Finding> {
-    match certificate::standing(chain, clock.now())? {
-        Standing::Soon(date, days) => {
-            let text = format!("{whose} ends on {date}, in {days} days; renew it");
+    // What is shown beside it may have ended long ago: the connection shows that nobody needs that.
+    match certificate::standing(chain.first()?, clock.now())? {
+        Standing::Soon(date, left) => {
+            let text = format!("{whose} ends on {date}, in {left}; renew it");
             Some(Finding::warning(ID, text))
         }
         Standing::Early(_) | Standing::Good(_) | Standing::Over(_) => None,

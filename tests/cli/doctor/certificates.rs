@@ -63,11 +63,15 @@ fn is_well(ended: &Ended) -> bool {
 }
 
 /// How long certificates hold, and what is said of it.
-const TIMES: [(i64, i64, &str, &str); 3] = [
-    (-9, 9, "warning", ", in 9 days"),
+const TIMES: [(i64, i64, &str, &str); 4] = [
+    (-90, 9, "warning", ", in 9 days"),
+    (-80, 1, "warning", ", in 25 hours"),
     (-9, -2, "error", "the certificate ended on "),
     (2, 90, "error", "the certificate holds from "),
 ];
+
+/// One of a year or of ninety days, and ones that a program renews after two thirds of their life.
+const GOOD: [(i64, i64); 4] = [(-330, 31), (-9, 81), (-3, 3), (-1, 1)];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listeners_certificate_that_does_not_hold_or_not_for_long_is_found() {
@@ -79,7 +83,9 @@ async fn a_listeners_certificate_that_does_not_hold_or_not_for_long_is_found() {
         assert!(found["what"].as_str().unwrap().contains(words), "{found}");
         assert!(found["about"].as_str().unwrap().ends_with("tls.crt"), "{found}");
     }
-    assert!(is_well(&world.doctor_of_listener(&holding(&authority, -9, 31)).await));
+    for (begin, end) in GOOD {
+        assert!(is_well(&world.doctor_of_listener(&holding(&authority, begin, end)).await));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -192,11 +198,62 @@ async fn a_servers_certificate_that_does_not_hold_or_not_for_long_is_found() {
         assert_eq!(found["severity"], severity);
         assert!(found["what"].as_str().unwrap().contains(words), "{found}");
     }
-    let good = secure.doctor_of(&holding(&secure.authority, -9, 31), &secure.ca()).await;
-    assert!(
-        is_well(&good) && good.stdout.contains("shows a certificate for localhost"),
-        "{good:?}"
-    );
+    for (begin, end) in GOOD {
+        let good = secure.doctor_of(&holding(&secure.authority, begin, end), &secure.ca()).await;
+        let words = "shows a certificate for localhost";
+        assert!(is_well(&good) && good.stdout.contains(words), "{good:?}");
+    }
+}
+
+/// A CA's second certificate by another CA, which old clients wanted, outlives its use in many chains.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_shows_besides_and_nobody_needs_is_no_fault() {
+    let secure = Secure::new().await;
+    let ended = |params: &mut rcgen::CertificateParams| {
+        (params.not_before, params.not_after) = (in_days(-90).into(), in_days(-9).into());
+    };
+    let crossed = Authority::new().below(ended);
+    let address = serve(secure.authority.sign(NAME).server_beside(&[&crossed])).await;
+    let ended = secure.doctor(&format!("https://{NAME}:{}", address.port()), &secure.ca()).await;
+    assert!(ended.code == 0 && is_well(&ended), "{ended:?}");
+    assert!(ended.stdout.contains("and is not needed"), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_shows_besides_and_is_believed_by_is_judged() {
+    let secure = Secure::new().await;
+    for (begin, end, severity, words) in [
+        (-90, 9, "warning", "will not be believed"),
+        (-90, -9, "error", "the certificate ended on"),
+    ] {
+        let between = secure.authority.below(|params| {
+            (params.not_before, params.not_after) = (in_days(begin).into(), in_days(end).into());
+        });
+        let address = serve(between.sign(NAME).server_beside(&[&between])).await;
+        let url = format!("https://{NAME}:{}", address.port());
+        let found = finding(&secure.doctor(&url, &secure.ca()).await, "upstream_certificate");
+        assert_eq!(found["severity"], severity, "{found}");
+        assert!(found["what"].as_str().unwrap().contains(words), "{found}");
+    }
+}
+
+/// Whether clients need it nobody knows here.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_listener_shows_besides_and_has_ended_is_warned_of() {
+    let (world, folder, authority) =
+        (World::new().await, tempfile::tempdir().unwrap(), Authority::new());
+    let pair = authority.sign(NAME);
+    write(&pair, folder.path());
+    let between = authority.below(|params| {
+        (params.not_before, params.not_after) = (in_days(-90).into(), in_days(-9).into());
+    });
+    let chain = pair.certificate_pem() + &between.pem();
+    std::fs::write(folder.path().join("tls.crt"), chain).unwrap();
+    let tls = table(folder.path(), "");
+    let listen = format!("{{ address = \"127.0.0.1:0\", tls = {tls} }}");
+    let found = finding(&world.doctor_of_listeners(&listen).await, "listener_certificate");
+    assert_eq!(found["severity"], "warning", "{found}");
+    assert!(found["what"].as_str().unwrap().contains("beside the certificate ended on"), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
