@@ -1,7 +1,11 @@
 //! `wxgate top`: one picture as text, and a terminal that is given back.
 
-use std::io::{Read, Write};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::dev::Dev;
 use crate::{BINARY, SHOP, wxgate};
@@ -22,6 +26,58 @@ fn once_writes_one_picture_of_what_happens() {
         assert!(ended.stdout.contains(words), "{words}\n{}", ended.stdout);
     }
     assert!(!ended.stdout.contains('\u{1b}') && !ended.stdout.contains("q quit"), "{ended:?}");
+}
+
+/// An admin listener of a gateway with so many routes, of which each has answered `count` requests when it is
+/// asked for the `count`th time.
+fn gateway_of(routes: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let metrics = move |count: usize| {
+        let mut text = String::from("wxgate_ready 1\nprocess_start_time_seconds 1\n");
+        for route in 0..routes {
+            let route = format!("/{}/{route}/**", "a-long-path-of-some-service/".repeat(4));
+            let labels = format!("route=\"{route}\",method=\"GET\"");
+            writeln!(text, "wxgate_requests_total{{{labels},status=\"2xx\"}} {count}").unwrap();
+            for bound in 0..24 {
+                let name = "wxgate_request_duration_seconds_bucket";
+                writeln!(text, "{name}{{{labels},le=\"{bound}\"}} {count}").unwrap();
+            }
+        }
+        text
+    };
+    let answers = [metrics(1), metrics(2)];
+    std::thread::spawn(move || {
+        let asked = Arc::new(AtomicUsize::new(0));
+        for stream in listener.incoming() {
+            let (answers, asked) = (answers.clone(), asked.clone());
+            std::thread::spawn(move || {
+                let mut stream = BufReader::new(stream.unwrap());
+                let mut target = String::new();
+                stream.read_line(&mut target).unwrap();
+                let mut line = String::new();
+                while stream.read_line(&mut line).unwrap() > 2 {
+                    line.clear();
+                }
+                let body = match target.contains(" /metrics ") {
+                    true => answers[asked.fetch_add(1, Relaxed).min(1)].as_str(),
+                    false => "{}",
+                };
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", body.len());
+                let head = format!("{head}Connection: close\r\n\r\n");
+                stream.get_mut().write_all((head + body).as_bytes()).unwrap();
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn thousands_of_routes_are_no_obstacle() {
+    let url = gateway_of(4_000);
+    let ended = wxgate(SHOP, &["top", "--once", "--interval", "100ms", "--admin", &url]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stdout.contains("ROUTE") && ended.stdout.contains("/a-long-path"), "{ended:?}");
 }
 
 #[test]

@@ -25,8 +25,8 @@ impl<'a> Change<'a> {
     /// How much a counter with these labels goes up in a second.
     pub(super) fn rate(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let (before, seconds) = self.before?;
-        let series = self.now.of(name).iter().filter(|series| series.has(labels));
-        let grown: f64 = series.map(|series| self.grown(before.of(name), series)).sum();
+        let series = self.now.having(name, labels).into_iter();
+        let grown: f64 = series.map(|series| self.grown(before.same(name, series), series)).sum();
         Some(grown / seconds)
     }
 
@@ -35,9 +35,9 @@ impl<'a> Change<'a> {
         let (before, _) = self.before?;
         let name = format!("{name}_bucket");
         let mut buckets: Vec<Bucket> = Vec::new();
-        for series in self.now.of(&name).iter().filter(|series| series.has(labels)) {
+        for series in self.now.having(&name, labels) {
             let Ok(bound) = series.label("le").parse() else { continue };
-            let count = self.grown(before.of(&name), series);
+            let count = self.grown(before.same(&name, series), series);
             match buckets.iter_mut().find(|bucket| bucket.bound == bound) {
                 Some(bucket) => bucket.count += count,
                 None => buckets.push(Bucket { bound, count }),
@@ -47,8 +47,8 @@ impl<'a> Change<'a> {
     }
 
     /// A counter that is lower than it was has begun anew, as all have after a restart.
-    fn grown(&self, before: &[Series], now: &Series) -> f64 {
-        let earlier = before.iter().find(|series| series.is_of(now) && !self.restarted);
+    fn grown(&self, before: Option<&Series>, now: &Series) -> f64 {
+        let earlier = before.filter(|_| !self.restarted);
         let earlier = earlier.map_or(0.0, |series| series.value);
         if now.value < earlier { now.value } else { now.value - earlier }
     }

@@ -1,10 +1,61 @@
 //! The text format of metrics (Prometheus 0.0.4), as far as one reads what `/metrics` writes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Every series of one scrape, by the name of its metric.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Metrics(BTreeMap<String, Vec<Series>>);
+pub(super) struct Metrics(BTreeMap<String, Metric>);
+
+/// The series of one metric, with the ways to find some of them: there are thousands where there are many
+/// routes, and who asks for each route must not look at all of them each time.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Metric {
+    series: Vec<Series>,
+    /// Where each stands, by a hash of all its labels.
+    places: HashMap<u64, Vec<usize>>,
+    /// Where those with a label stand, by a hash of it.
+    with: HashMap<u64, Vec<usize>>,
+}
+
+impl Metric {
+    fn push(&mut self, series: Series) {
+        let place = self.series.len();
+        self.places.entry(hash(&series.labels)).or_default().push(place);
+        for (name, value) in &series.labels {
+            self.with.entry(hash(&(name.as_str(), value.as_str()))).or_default().push(place);
+        }
+        self.series.push(series);
+    }
+
+    /// Those with all of these labels, in the order of the text.
+    fn having<'a>(&'a self, labels: &[(&str, &str)]) -> Vec<&'a Series> {
+        // One that a series does not have is empty, and stands nowhere.
+        let given = labels.iter().filter(|(_, value)| !value.is_empty());
+        let places = given.map(|label| self.with.get(&hash(label)).map_or(&[][..], Vec::as_slice));
+        let has = |series: &&Series| series.has(labels);
+        match places.min_by_key(|places| places.len()) {
+            None => self.series.iter().filter(has).collect(),
+            Some(places) => self.at(places).filter(has).collect(),
+        }
+    }
+
+    /// The one with these very labels.
+    fn same(&self, labels: &[(String, String)]) -> Option<&Series> {
+        let places = self.places.get(&hash(labels))?;
+        self.at(places).find(|series| series.labels == labels)
+    }
+
+    fn at<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = &'a Series> {
+        places.iter().filter_map(|place| self.series.get(*place))
+    }
+}
+
+fn hash(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
 
 /// One value with its labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,10 +74,6 @@ impl Series {
     pub(super) fn has(&self, labels: &[(&str, &str)]) -> bool {
         labels.iter().all(|(name, value)| self.label(name) == *value)
     }
-
-    pub(super) fn is_of(&self, other: &Self) -> bool {
-        self.labels == other.labels
-    }
 }
 
 impl Metrics {
@@ -43,25 +90,30 @@ impl Metrics {
 
     /// The series of a metric, in the order of the text.
     pub(super) fn of(&self, name: &str) -> &[Series] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+        self.0.get(name).map_or(&[], |metric| &metric.series)
+    }
+
+    /// The series of a metric with these labels, in the order of the text.
+    pub(super) fn having(&self, name: &str, labels: &[(&str, &str)]) -> Vec<&Series> {
+        self.0.get(name).map(|metric| metric.having(labels)).unwrap_or_default()
+    }
+
+    /// The series of a metric with the very labels of this one.
+    pub(super) fn same(&self, name: &str, series: &Series) -> Option<&Series> {
+        self.0.get(name)?.same(&series.labels)
     }
 
     /// The sum of all series of a metric with these labels; none where there is no such series.
     pub(super) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let values = self.of(name).iter().filter(|series| series.has(labels));
-        values.map(|series| series.value).reduce(|sum, value| sum + value)
+        let values = self.having(name, labels);
+        values.into_iter().map(|series| series.value).reduce(|sum, value| sum + value)
     }
 
     /// Every value of a label, in the order of the text.
     pub(super) fn values_of(&self, name: &str, label: &str) -> Vec<&str> {
-        let mut values = Vec::new();
-        for series in self.of(name) {
-            let value = series.label(label);
-            if !values.contains(&value) {
-                values.push(value);
-            }
-        }
-        values
+        let mut known = HashSet::new();
+        let values = self.of(name).iter().map(|series| series.label(label));
+        values.filter(|value| known.insert(*value)).collect()
     }
 }
 
@@ -131,6 +183,13 @@ broken x
         assert_eq!(metrics.values_of("wxgate_requests_total", "route"), ["/a", "/b \"}\\,="]);
         assert_eq!(metrics.sum("wxgate_d_bucket", &[("le", "+Inf")]), Some(1_000.0));
         assert_eq!(metrics.of("broken"), []);
+        let of_route =
+            metrics.having("wxgate_requests_total", &[("route", "/a"), ("status", "2xx")]);
+        assert_eq!(of_route.len(), 1);
+        let without_method = [("method", ""), ("status", "5xx")];
+        assert_eq!(metrics.sum("wxgate_requests_total", &without_method), Some(4.0));
+        assert_eq!(metrics.same("wxgate_requests_total", of_route[0]), Some(of_route[0]));
+        assert_eq!(metrics.same("wxgate_d_bucket", of_route[0]), None);
     }
 
     #[test]
