@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use wxgate::simulator::{Effect, Fault};
+use wxgate::simulator::{Cut, Effect, Fault};
 
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
@@ -62,6 +62,24 @@ async fn a_code_whose_session_has_ended_is_used() {
     let answer = gateway.get(&path).await;
     assert_eq!((answer.status, answer.code().as_str()), (401, "login_code_used"));
     assert_eq!(gateway.wechat.asked_about(&code), 1);
+}
+
+/// Nobody knows whether the code is spent. With a new one the client gets on.
+#[tokio::test]
+async fn a_code_that_wechat_gave_no_answer_about_is_not_sent_again() {
+    let gateway = Gateway::start().await;
+    let lost = Fault::new("jscode2session", Effect::Cut(Cut::BeforeAnswer)).times(1);
+    gateway.wechat.world().add_fault(lost).unwrap();
+    let code = gateway.wechat.code("alice");
+    let path = format!("/wxLogin?code={code}");
+    assert_eq!(gateway.get(&path).await.code(), "wechat_unavailable");
+    for _ in 0..2 {
+        let again = gateway.get(&path).await;
+        assert_eq!((again.status, again.code().as_str()), (401, "login_code_used"));
+        assert!(again.header("retry-after").is_none());
+    }
+    assert_eq!(gateway.wechat.asked_about(&code), 1);
+    gateway.log_in("alice").await;
 }
 
 #[tokio::test]
