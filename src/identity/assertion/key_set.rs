@@ -13,8 +13,8 @@ pub struct KeySet(Arc<str>);
 impl KeySet {
     /// Its media type (RFC 7517, 8.5).
     pub const MEDIA_TYPE: &str = "application/jwk-set+json";
-    /// Five minutes: so long before it signs a new key has to be published.
-    pub const CACHE_CONTROL: &str = "public, max-age=300";
+    /// Five minutes: so long before it signs a new key has to be published. A shared cache would add its own five.
+    pub const CACHE_CONTROL: &str = "private, max-age=300";
 
     /// The public halves of these keys.
     pub(super) fn of(keys: &[AssertionKey]) -> Self {

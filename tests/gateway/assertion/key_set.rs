@@ -17,7 +17,7 @@ async fn the_key_set_is_as_the_standards_have_it_and_holds_no_private_half() {
     let gateway = Gateway::with(Config::default().assertion_keys(&[&ed25519, &p256])).await;
     let answer = ask(gateway.app.admin_address, "GET", JWKS, None, "").await;
     assert_eq!(answer.header("content-type"), Some("application/jwk-set+json"));
-    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+    assert_eq!(answer.header("cache-control"), Some("private, max-age=300"));
     let set = answer.json();
     assert_eq!(names(&set), "keys");
     let [first, second] = set["keys"].as_array().unwrap().as_slice() else { panic!("{set}") };
@@ -67,7 +67,7 @@ async fn a_route_publishes_the_same_to_everybody_and_to_pages() {
         assert_eq!(answer.status, 200);
         assert_eq!(answer.json(), of_admin);
         assert_eq!(answer.header("content-type"), Some("application/jwk-set+json"));
-        assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+        assert_eq!(answer.header("cache-control"), Some("private, max-age=300"));
     }
     let head = gateway.request(Method::HEAD, JWKS).await;
     let length = of_admin.to_string().len().to_string();
