@@ -105,7 +105,6 @@ impl Admin {
             let text = format!("{base:?} is no URL of an admin listener; write {DEFAULT}");
             Failure::new(Exit::Usage, text)
         };
-        let base = base.trim_end_matches('/');
         let uri: http::Uri = base.parse().map_err(|_| wrong())?;
         let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
         if !is_web || uri.host().is_none_or(str::is_empty) {
@@ -136,10 +135,14 @@ impl Admin {
         self.ask(Method::GET, path).await
     }
 
-    /// Asks, with the token where there is one.
+    /// Asks for what is at a path below its URL, or at the very URL; with the token where there is one.
     pub(super) async fn ask(&self, method: Method, path: &str) -> Result<Answer, Silent> {
         let silent = |reason| Silent { place: self.base.clone(), reason };
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        let url = match path {
+            "" => self.base.clone(),
+            path => format!("{}{path}", self.base.trim_end_matches('/')),
+        };
+        let mut request = self.http.request(method, url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());
         }

@@ -236,6 +236,28 @@ fn health_says_what_is_in_the_way() {
     assert_eq!(ended.stderr, format!("wxgate: {url} says 503; store: no connection\n"));
 }
 
+/// What answers at one of the two may be a redirect, or nothing, at the other.
+#[test]
+fn health_asks_the_very_url_that_it_is_given() {
+    for path in ["/ping", "/ping/", "/ping//", "/", "/ping?x=/"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}{path}", listener.local_addr().unwrap());
+        let asked = std::thread::spawn(move || {
+            let mut lines = BufReader::new(listener.accept().unwrap().0);
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            let answer = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+            lines.get_mut().write_all(answer.as_bytes()).unwrap();
+            // To close with something unread would break the connection.
+            let _ = lines.read_to_end(&mut Vec::new());
+            line
+        });
+        let ended = wxgate(SHOP, &["health", "--url", &url]);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        assert_eq!(asked.join().unwrap(), format!("GET {path} HTTP/1.1\r\n"));
+    }
+}
+
 #[test]
 fn health_does_not_wait_for_ever() {
     let ended = wxgate(SHOP, &["health", "--url", &server(None)]);
