@@ -79,8 +79,10 @@ fn show(path: &str, value: &DeValue<'_>, asked: &Asked, environment: Environment
     }
     match value {
         DeValue::String(text) => {
-            without_userinfo(&expand(text, environment).unwrap_or_else(|_| HIDDEN.to_owned()))
-                .into()
+            let text = expand(text, environment).unwrap_or_else(|_| HIDDEN.to_owned());
+            let text = without_userinfo(&text);
+            // Collectors exist that have their token there.
+            if path == "traces.endpoint" { without_path(&text) } else { text }.into()
         }
         DeValue::Boolean(boolean) => (*boolean).into(),
         DeValue::Integer(digits) => {
@@ -110,6 +112,16 @@ fn without_userinfo(text: &str) -> String {
     }
 }
 
+/// A URL without what is behind its host and port.
+fn without_path(text: &str) -> String {
+    let host = text.find("://").map_or(0, |end| end + 3);
+    let path = text.get(host..).and_then(|rest| rest.find(['/', '?', '#']));
+    match path.and_then(|path| text.split_at_checked(host + path)) {
+        Some((origin, path)) if path != "/" => format!("{origin}/{HIDDEN}"),
+        _ => text.to_owned(),
+    }
+}
+
 /// Puts a default in its place, where nothing else is.
 fn put(shown: &mut Map<String, Value>, path: &str, default: &Value) {
     match path.split_once('.') {
@@ -136,6 +148,19 @@ mod tests {
             ("no url @ all", "no url @ all"),
         ] {
             assert_eq!(without_userinfo(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_url_loses_its_path() {
+        for (text, shown) in [
+            ("https://host:1/hunter2/v1?x#y", "https://host:1/***"),
+            ("https://host?hunter2", "https://host/***"),
+            ("https://host/", "https://host/"),
+            ("https://host", "https://host"),
+            ("***", "***"),
+        ] {
+            assert_eq!(without_path(text), shown);
         }
     }
 

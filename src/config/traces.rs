@@ -22,7 +22,8 @@ const ENDPOINT: Form = Form {
 const PATH: &str = "/v1/traces";
 
 pub(super) fn read(traces: &mut Section<'_>) -> Option<Settings> {
-    let endpoint = traces.key("endpoint").parsed(&ENDPOINT, endpoint);
+    let secret = |complaint: Complaint| complaint.hide_value().without_suggestion();
+    let endpoint = traces.key("endpoint").parsed(&ENDPOINT, |text| endpoint(text).map_err(secret));
     let sample = traces.key("sample").number().check(|part| match Ratio::new(*part) {
         Some(_) => Ok(()),
         None => Err(Complaint::new("is not from 0 to 1")),

@@ -10,6 +10,7 @@ mod routes;
 mod rules;
 mod secrets;
 mod sessions;
+mod traces;
 mod values;
 
 use std::path::Path;
