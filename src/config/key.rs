@@ -204,6 +204,13 @@ impl<'r> Key<'r> {
         self.reader.warning(self.place, complaint.about(&self.title()));
     }
 
+    /// The key does nothing here, for this reason.
+    pub(super) fn unused(&self, reason: &str) {
+        if self.is_given() {
+            self.warning(Complaint::new(format!("does nothing {reason}")));
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
     }
@@ -238,14 +245,8 @@ impl<'r> Key<'r> {
 
     /// Warns of a secret that stands in the file itself, where everybody can read that.
     pub(super) fn warn_where_all_can_read(&self, twin: &str) {
-        let in_clear = self.item.as_ref().is_some_and(Item::is_in_clear);
-        if in_clear && self.reader.open_to_all {
-            let complaint =
-                Complaint::new("stands in a file that every user of this machine can read");
-            let name = self.name();
-            self.warning(complaint.help(format!(
-                "write {name} = \"${{NAME}}\" and export NAME, or name a file in {twin}"
-            )));
+        if let Some(complaint) = self.item.as_ref().and_then(|item| item.open_secret(twin)) {
+            self.warning(complaint);
         }
     }
 
@@ -314,9 +315,7 @@ impl<'r, T> Read<'r, T> {
 
     /// The key does nothing here, for this reason.
     pub(super) fn unused(&self, reason: &str) {
-        if self.is_given() {
-            self.key.warning(Complaint::new(format!("does nothing {reason}")));
-        }
+        self.key.unused(reason);
     }
 
     /// The key cannot be here, for this reason.

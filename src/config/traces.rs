@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, Uri, header};
 
 use super::header_value;
 use super::identity::HEADER;
@@ -21,6 +21,16 @@ const ENDPOINT: Form = Form {
 /// Where collectors take spans, unless they say otherwise (OTLP 1.x).
 const PATH: &str = "/v1/traces";
 
+/// What says how a batch is written and sent.
+const OWN: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::USER_AGENT,
+];
+
 pub(super) fn read(traces: &mut Section<'_>) -> Option<Settings> {
     let secret = |complaint: Complaint| complaint.hide_value().without_suggestion();
     let endpoint = traces.key("endpoint").parsed(&ENDPOINT, |text| endpoint(text).map_err(secret));
@@ -30,8 +40,10 @@ pub(super) fn read(traces: &mut Section<'_>) -> Option<Settings> {
     });
     let service_name = traces.key("service_name").text();
     let timeout = traces.key("timeout").timeout();
+    let tables = ["headers", "headers_file"].map(|table| traces.key(table));
     let headers = headers(traces);
     if !endpoint.is_given() {
+        tables.iter().for_each(|table| table.unused("without an endpoint"));
         sample.unused("without an endpoint");
         service_name.unused("without an endpoint");
         timeout.unused("without an endpoint");
@@ -65,7 +77,12 @@ fn endpoint(text: &str) -> Result<Uri, Complaint> {
 /// Their values, or the files of their values: what collectors ask for is a secret as a rule.
 fn headers(traces: &mut Section<'_>) -> Vec<(HeaderName, HeaderValue)> {
     let value = |text: &str| header_value::parse(text).map_err(Complaint::hide_value);
-    let given = named(traces, "headers", |item| item.parsed(&header_value::VALUE, value));
+    let given = named(traces, "headers", |item| {
+        if let Some(complaint) = item.open_secret("headers_file") {
+            item.label().warn(complaint.hide_value());
+        }
+        item.parsed(&header_value::VALUE, value)
+    });
     let in_file = named(traces, "headers_file", |item| from_file(item, |_, text| value(text)));
     for (name, place, _) in &in_file {
         if given.iter().any(|(other, ..)| other == name) {
@@ -82,13 +99,24 @@ fn named<'r>(
     table: &str,
     read: impl Fn(&Item<'r>) -> Option<HeaderValue>,
 ) -> Vec<(HeaderName, Place, Option<HeaderValue>)> {
-    let mut headers = Vec::new();
+    let mut headers: Vec<(HeaderName, _, _)> = Vec::new();
     for (name, place, item) in traces.entries(table) {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
             traces.reader().problem(place, HEADER.missed().about(&quoted(name)));
         });
         let value = read(&item);
-        headers.extend(name.ok().map(|name| (name, place, value)));
+        let Ok(name) = name else { continue };
+        let problem = if OWN.contains(&name) {
+            Some(Complaint::new("is the gateway's own to say").help("leave it out"))
+        } else if headers.iter().any(|(other, ..)| *other == name) {
+            Some(Complaint::new("stands here twice, in other letters").help("keep one of them"))
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            traces.reader().problem(place, problem.about(&quoted(name.as_str())));
+        }
+        headers.push((name, place, value));
     }
     headers
 }

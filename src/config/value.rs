@@ -135,8 +135,18 @@ impl<'r> Item<'r> {
         Section::read(self.reader, &self.path, self.place(), table, fill)
     }
 
+    /// What is to be said of a secret that stands in the file itself, where everybody can read that.
+    pub(super) fn open_secret(&self, twin: &str) -> Option<Complaint> {
+        let name = self.key();
+        let open = "stands in a file that every user of this machine can read";
+        let help =
+            format!("write {name} = \"${{NAME}}\" and export NAME, or name a file in {twin}");
+        let is_open = self.is_in_clear() && self.reader.open_to_all;
+        is_open.then(|| Complaint::new(open).help(help))
+    }
+
     /// Whether a value, or one in a list, stands in the file itself and not in a variable.
-    pub(super) fn is_in_clear(&self) -> bool {
+    fn is_in_clear(&self) -> bool {
         let plain = |value: &DeValue<'_>| value.as_str().is_some_and(|text| !text.contains("${"));
         match self.value.get_ref() {
             DeValue::Array(values) => values.iter().any(|value| plain(value.get_ref())),
