@@ -138,7 +138,8 @@ pub async fn build_with(settings: Settings, clock: Clock, log: Log) -> anyhow::R
     let listening = listen::listen(&server, &shared, handler)?;
     let ext_authz = checks.map(|settings| {
         let (state, requests) = (configuration.state.clone(), requests.clone());
-        start_ext_authz(settings, ext_authz::Shared { state, requests, metrics: metrics.clone() })
+        let (metrics, token) = (metrics.clone(), configuration.checks_token.clone());
+        start_ext_authz(settings, ext_authz::Shared { state, requests, metrics, token })
     });
     let ext_authz = ext_authz.transpose()?;
     drop(starting);

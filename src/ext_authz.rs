@@ -13,7 +13,7 @@ mod service;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -48,6 +48,8 @@ pub struct Shared {
     pub requests: InFlight,
     /// What is counted.
     pub metrics: Metrics,
+    /// What a call must show now, if anything.
+    pub token: Arc<ArcSwapOption<Secret>>,
 }
 
 /// The listener while it runs; it ends when this is dropped.
@@ -70,7 +72,7 @@ impl ExtAuthz {
         let Bound { listener, address, socket } = listener::bind(&settings.listen)?;
         let (stop, stopped) = watch::channel(false);
         let checks = Checks::new(shared.state, &shared.metrics);
-        let service = Authorization::new(checks, shared.requests, settings.token);
+        let service = Authorization::new(checks, shared.requests, shared.token);
         let serving = tokio::spawn(async move {
             if let Err(error) = listener::serve(listener, service, stopped).await {
                 warn!("[ext_authz] serves no more: {error}");

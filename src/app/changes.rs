@@ -36,6 +36,8 @@ pub(super) fn in_words(now: &Settings, next: &Settings) -> Option<String> {
     }
     for (table, changed) in [
         ("the encryption keys", now.store != next.store),
+        ("the headers of [traces]", now.traces != next.traces),
+        ("the token of [ext_authz]", now.ext_authz != next.ext_authz),
         ("[session]", session != next_session),
         ("[server]", now.server != next.server),
         ("[admin]", now.admin != next.admin),

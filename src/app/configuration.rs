@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Mutex;
 use tracing::{debug, error, info, warn};
 
@@ -15,6 +15,7 @@ use crate::identity::forwarded::TrustedProxies;
 use crate::lifecycle::reloads::{Outcome, Reload, Reloads};
 use crate::policy::limits::Limits;
 use crate::proxy::State;
+use crate::secret::Secret;
 use crate::session::access_token::AccessTokens;
 use crate::session::store::EncryptionKey;
 use crate::session::token::SigningKey;
@@ -31,6 +32,8 @@ pub struct Configuration {
     pub(super) limits: Arc<ArcSwap<Limits>>,
     /// What the way in reads.
     pub(super) trusted_proxies: Arc<ArcSwap<TrustedProxies>>,
+    /// What Envoy must show.
+    pub(super) checks_token: Arc<ArcSwapOption<Secret>>,
     reloads: Reloads,
     /// One at a time.
     reloading: Mutex<()>,
@@ -74,6 +77,7 @@ impl Configuration {
         let state = Arc::new(ArcSwap::new(first.state.clone()));
         let limits = Arc::new(ArcSwap::from_pointee(first.settings.limits.clone()));
         let trusted_proxies = Arc::new(ArcSwap::from_pointee(first.state.trusted_proxies.clone()));
+        let checks_token = Arc::new(ArcSwapOption::new(checks_token(&first.settings)));
         Ok(Self {
             lasting,
             keys,
@@ -81,6 +85,7 @@ impl Configuration {
             state,
             limits,
             trusted_proxies,
+            checks_token,
             reloads,
             reloading: Mutex::default(),
         })
@@ -160,6 +165,10 @@ impl Configuration {
         };
         self.limits.store(Arc::new(next.settings.limits.clone()));
         self.trusted_proxies.store(Arc::new(next.state.trusted_proxies.clone()));
+        self.checks_token.store(checks_token(&next.settings));
+        if let (Some(tracer), Some(traces)) = (&self.lasting.tracer, &next.settings.traces) {
+            tracer.follow(traces);
+        }
         self.state.store(next.state.clone());
         self.lasting.log.follow(&now.settings.log, &next.settings.log);
         self.lasting.shown.show(next.view());
@@ -170,6 +179,10 @@ impl Configuration {
         });
         (Outcome::Applied(changes), needs_restart)
     }
+}
+
+fn checks_token(settings: &Settings) -> Option<Arc<Secret>> {
+    settings.ext_authz.as_ref()?.token.clone().map(Arc::new)
 }
 
 /// Each problem with its place; they are one event.

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::config::Settings;
+use crate::telemetry::traces::Settings as Traces;
 
 /// Puts what only a restart changes back to what is in effect; one line for each such key.
 pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> Vec<String> {
@@ -21,15 +22,16 @@ pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> 
         kept.say("[admin] listen");
         kept.keys("/admin", &["listen"]);
     }
-    if replace(&mut next.ext_authz, &now.ext_authz) {
-        kept.say("[ext_authz]");
+    if !listens_where_it_did(now, next) && replace(&mut next.ext_authz, &now.ext_authz) {
+        kept.say("[ext_authz] listen");
         kept.keys("", &["ext_authz"]);
     }
-    if replace(&mut next.traces, &now.traces) {
-        kept.say("[traces]");
-        kept.keys("", &["traces"]);
+    let (traces, followed) = traces_in_effect(now, next);
+    if replace(&mut next.traces, &traces) {
+        kept.say("[traces] (all but headers and headers_file)");
+        kept.all_keys_but("traces", followed);
         // A collector decides on it.
-        next_server.traces = server.traces;
+        next.server.traces = now.server.traces;
         kept.keys("/server", &["traceparent"]);
     }
     if replace(&mut next.redis, &now.redis) {
@@ -39,6 +41,24 @@ pub(super) fn keep_what_needs_a_restart(now: &Settings, next: &mut Settings) -> 
     }
     next.effective = kept.shown;
     kept.lines
+}
+
+/// Then its token is the next one's. It is never taken to another address, which may need one all the more.
+fn listens_where_it_did(now: &Settings, next: &Settings) -> bool {
+    let address = |settings: &Settings| settings.ext_authz.as_ref().map(|it| it.listen.clone());
+    address(now) == address(next)
+}
+
+/// What holds of `[traces]`, and the keys of it that are the next one's. The headers of another collector are
+/// not for this one to see.
+fn traces_in_effect(now: &Settings, next: &Settings) -> (Option<Traces>, &'static [&'static str]) {
+    match (&now.traces, &next.traces) {
+        (Some(now), Some(next)) if now.endpoint == next.endpoint => {
+            let traces = Traces { headers: next.headers.clone(), ..now.clone() };
+            (Some(traces), &["headers", "headers_file"])
+        }
+        (now, _) => (now.clone(), &[]),
+    }
 }
 
 /// Their defaults are another store's: with them everybody would be logged out of this one.
@@ -107,11 +127,14 @@ impl Kept<'_> {
         let keys = |shown: &Value| shown.get(table).and_then(Value::as_object).cloned();
         let (before, next) = (keys(self.now), keys(&self.shown));
         let is_followed = |key: &String| followed.contains(&key.as_str());
+        let there = before.is_some() || next.iter().flatten().any(|(key, _)| is_followed(key));
         let before = before.into_iter().flatten().filter(|(key, _)| !is_followed(key));
         let next = next.into_iter().flatten().filter(|(key, _)| is_followed(key));
         let both: Map<_, _> = before.chain(next).collect();
-        if let Value::Object(shown) = &mut self.shown {
-            shown.insert(table.to_owned(), both.into());
+        let Value::Object(shown) = &mut self.shown else { return };
+        match there {
+            true => drop(shown.insert(table.to_owned(), both.into())),
+            false => drop(shown.remove(table)),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::header::AUTHORIZATION;
 use tonic::body::Body;
 use tonic::codegen::Service;
@@ -40,17 +41,21 @@ struct Inner {
     /// What the process ends after.
     requests: InFlight,
     /// What a call must show, if anything.
-    token: Option<Secret>,
+    token: Arc<ArcSwapOption<Secret>>,
     strangers: Seldom,
 }
 
 impl Authorization {
-    pub(super) fn new(checks: Checks, requests: InFlight, token: Option<Secret>) -> Self {
+    pub(super) fn new(
+        checks: Checks,
+        requests: InFlight,
+        token: Arc<ArcSwapOption<Secret>>,
+    ) -> Self {
         Self(Arc::new(Inner { checks, requests, token, strangers: Seldom::default() }))
     }
 
     fn shows_token(&self, call: &http::HeaderMap) -> bool {
-        let Some(token) = &self.0.token else { return true };
+        let Some(token) = self.0.token.load_full() else { return true };
         let shown = call.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = shown.and_then(|value| value.split_once(' '));
         let fits = |(scheme, shown): (&str, &str)| {

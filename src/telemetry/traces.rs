@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue, Uri};
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -101,14 +102,21 @@ impl Ratio {
 #[derive(Clone, Debug)]
 pub struct Tracer(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     now: Now,
     sample: Ratio,
+    headers: Arc<ArcSwap<HeaderMap>>,
     queue: mpsc::Sender<Finished>,
     counted: Arc<Counted>,
     stopping: watch::Sender<bool>,
     sending: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Without the headers, which are secret.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("counted", &self.counted).finish_non_exhaustive()
+    }
 }
 
 /// The time of day in nanoseconds.
@@ -141,10 +149,16 @@ impl Tracer {
         let (queue, spans) = mpsc::channel(QUEUE);
         let (stopping, stop) = watch::channel(false);
         let (sample, counted) = (settings.sample, Arc::<Counted>::default());
-        let exporter = export::Exporter::new(settings, counted.clone(), stop)?;
+        let headers = Arc::new(ArcSwap::from_pointee(map_of(&settings)));
+        let exporter = export::Exporter::new(settings, headers.clone(), counted.clone(), stop)?;
         let sending = Mutex::new(Some(tokio::spawn(exporter.run(spans))));
         let now = Now(Box::new(now));
-        Ok(Self(Arc::new(Shared { now, sample, queue, counted, stopping, sending })))
+        Ok(Self(Arc::new(Shared { now, sample, headers, queue, counted, stopping, sending })))
+    }
+
+    /// Sends what comes from now on with the headers of these settings; the rest of them is for another start.
+    pub fn follow(&self, settings: &Settings) {
+        self.0.headers.store(Arc::new(map_of(settings)));
     }
 
     /// How many of the traces that begin here are recorded.
@@ -185,6 +199,10 @@ impl Tracer {
             self.0.counted.dropped.fetch_add(1, Relaxed);
         }
     }
+}
+
+fn map_of(settings: &Settings) -> HeaderMap {
+    settings.headers.iter().cloned().collect()
 }
 
 /// A place in a recorded trace, below which other spans can begin.

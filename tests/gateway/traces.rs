@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use wxgate::lifecycle::reloads::Outcome;
+
 use crate::raw::position;
 use crate::support::collector::{Collector, attributes, hex};
 use crate::support::config::Config;
@@ -179,4 +181,32 @@ async fn a_reload_says_that_another_collector_needs_a_restart() {
     assert!(last.needs_restart.iter().any(|line| line.starts_with("[traces]")), "{last:?}");
     assert_eq!(gateway.get("/public/x").await.status, 200);
     assert_eq!(gateway.upstream.last().header("traceparent"), None);
+}
+
+/// A token that is rotated. Another collector is for a restart, and with it what only that one is to see.
+#[tokio::test]
+async fn other_headers_for_the_collector_hold_from_the_next_batch_on() {
+    let (collector, file) = (Collector::start().await, tempfile::NamedTempFile::new().unwrap());
+    let path = file.path().display().to_string();
+    let with = |config: Config| {
+        config.key("traces", &format!("headers_file = {{ X-Token = \"{path}\" }}"))
+    };
+    std::fs::write(&path, "one").unwrap();
+    let gateway = Gateway::with(with(collector.config())).await;
+    let token_of_next_batch = async || {
+        let before = collector.batches().len();
+        assert_eq!(gateway.get("/public/x").await.status, 200);
+        eventually("a batch", async || collector.batches().len() > before).await;
+        collector.batches()[before].header("x-token").unwrap().to_owned()
+    };
+    assert_eq!(token_of_next_batch().await, "one");
+    std::fs::write(&path, "two").unwrap();
+    let outcome = gateway.reload(&with(collector.config())).await;
+    assert_eq!(outcome, Outcome::Applied("the headers of [traces] changed".to_owned()));
+    assert_eq!(token_of_next_batch().await, "two");
+
+    std::fs::write(&path, "of-another-collector").unwrap();
+    let other = collector.config().variable("COLLECTOR", "http://127.0.0.1:1");
+    assert_eq!(gateway.reload(&with(other)).await, Outcome::Unchanged);
+    assert_eq!(token_of_next_batch().await, "two");
 }

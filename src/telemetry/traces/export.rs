@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use reqwest::redirect;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -29,6 +30,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct Exporter {
     http: reqwest::Client,
     settings: Settings,
+    /// What the collector wants besides; it may be another one for the next batch.
+    headers: Arc<ArcSwap<HeaderMap>>,
     url: String,
     counted: Arc<Counted>,
     stopping: watch::Receiver<bool>,
@@ -45,23 +48,21 @@ struct Untaken {
 impl Exporter {
     pub(super) fn new(
         settings: Settings,
+        headers: Arc<ArcSwap<HeaderMap>>,
         counted: Arc<Counted>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, NotBuilt> {
-        let mut headers: HeaderMap = settings.headers.iter().cloned().collect();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
         let http = reqwest::Client::builder()
             .connect_timeout(settings.timeout)
             .timeout(settings.timeout)
             .redirect(redirect::Policy::none())
             // What stands in the environment for other programs is not meant for this one.
             .no_proxy()
-            .default_headers(headers)
             .user_agent(concat!("wxgate/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| NotBuilt(error.without_url().to_string()))?;
         let url = settings.endpoint.to_string();
-        Ok(Self { http, settings, url, counted, stopping, warnings: Seldom::default() })
+        Ok(Self { http, settings, headers, url, counted, stopping, warnings: Seldom::default() })
     }
 
     /// Until the gateway stops, or nobody is left who could give spans.
@@ -106,15 +107,20 @@ impl Exporter {
     }
 
     async fn post(&self, body: Bytes) -> Result<(), Untaken> {
-        let answer =
-            self.http.post(&self.url).body(body).send().await.map_err(|error| Untaken {
-                what: match () {
-                    () if error.is_connect() => "cannot be connected to".to_owned(),
-                    () if error.is_timeout() => "gave no answer in time".to_owned(),
-                    () => "broke the connection".to_owned(),
-                },
-                again: Some(None),
-            })?;
+        let request = self
+            .http
+            .post(&self.url)
+            .headers(self.headers.load().as_ref().clone())
+            .header(CONTENT_TYPE, "application/x-protobuf")
+            .body(body);
+        let answer = request.send().await.map_err(|error| Untaken {
+            what: match () {
+                () if error.is_connect() => "cannot be connected to".to_owned(),
+                () if error.is_timeout() => "gave no answer in time".to_owned(),
+                () => "broke the connection".to_owned(),
+            },
+            again: Some(None),
+        })?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());

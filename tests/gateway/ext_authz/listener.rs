@@ -41,6 +41,23 @@ async fn a_call_has_to_show_the_token() {
 }
 
 #[tokio::test]
+async fn another_token_holds_from_the_next_call_on() {
+    let with = |token: &str| config().key("ext_authz", &format!("token = \"{token}\""));
+    let gateway = Gateway::with(with("envoys-token")).await;
+    let at = checks(&gateway);
+    let shows = |token: &str| get("/public/x").showing("authorization", &format!("Bearer {token}"));
+    assert_eq!(shows("envoys-token").ask(at).await.status, 200);
+    let outcome = gateway.reload(&with("envoys-next")).await;
+    assert_eq!(outcome, Outcome::Applied("the token of [ext_authz] changed".to_owned()));
+    assert_eq!(shows("envoys-token").failure(at).await.as_deref(), Some("16"));
+    assert_eq!(shows("envoys-next").ask(at).await.status, 200);
+    // One for another address, or none there, leaves this one as it is.
+    let elsewhere = config().table("ext_authz", "listen = \"127.0.0.1:1\"");
+    assert_eq!(gateway.reload(&elsewhere).await, Outcome::Unchanged);
+    assert_eq!(get("/public/x").failure(at).await.as_deref(), Some("16"));
+}
+
+#[tokio::test]
 async fn what_is_no_check_is_refused() {
     let gateway = Gateway::with(config()).await;
     let at = checks(&gateway);
@@ -62,11 +79,14 @@ async fn a_reload_holds_for_the_next_check_and_the_address_waits_for_a_restart()
     let at = checks(&gateway);
     assert_eq!(get("/later").ask(at).await.status, 404);
     let next = config().route(r#"path = "/later", upstream = "shop", auth = "none""#);
-    let next = next.key("ext_authz", "token = \"t\"");
+    let next = next.table("ext_authz", "listen = \"127.0.0.1:1\"");
     assert!(matches!(gateway.reload(&next).await, Outcome::Applied(_)));
     assert_eq!(get("/later").ask(at).await.status, 200);
     let waits = gateway.app.configuration().reloads().record().last.unwrap().needs_restart;
-    assert!(waits.iter().any(|line| line.starts_with("[ext_authz] has changed")), "{waits:?}");
+    assert!(
+        waits.iter().any(|line| line.starts_with("[ext_authz] listen has changed")),
+        "{waits:?}"
+    );
 }
 
 #[tokio::test]
