@@ -15,8 +15,8 @@ use crate::secret::Secret;
 /// Where a gateway on this machine has it.
 const DEFAULT: &str = "http://127.0.0.1:9901";
 
-/// What does not end is no answer of a gateway. Its metrics have no limit of their own: they are some 4 KiB for
-/// each route, 43 MB for ten thousand.
+/// What does not end is no answer of a gateway. Its metrics have no limit of their own: they are up to 4 KiB for
+/// each route that was asked for.
 const LONGEST: usize = 512 << 20;
 
 /// Which gateway is meant.

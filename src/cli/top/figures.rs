@@ -145,8 +145,8 @@ fn route(change: &Change<'_>, path: &str, labels: &[(&str, &str)]) -> Route {
 
 fn upstream(change: &Change<'_>, now: &Sample, name: &str) -> Upstream {
     let labels = [("upstream", name)];
-    let servers = now.metrics.of("wxgate_upstream_servers").iter();
-    let servers = servers.filter(|series| series.has(&labels) && series.value > 0.0);
+    let servers = now.metrics.having("wxgate_upstream_servers", &labels).into_iter();
+    let servers = servers.filter(|series| series.value > 0.0);
     let answers = "wxgate_upstream_responses_total";
     Upstream {
         name: name.to_owned(),
