@@ -2,9 +2,13 @@
 //!
 //! What is cached may be wrong from the moment when the store changes, so every entry can be called
 //! back: [`Invalidations::forget`] also reaches those who hold the entry, by its mark. A load that an
-//! invalidation overtakes is used once and not kept (quick_cache: one `remove` for each invalidation
-//! makes the insert of a caller that is loading fail). Where anything may have changed, the era ends: of
+//! invalidation overtakes is used once and not kept. Where anything may have changed, the era ends: of
 //! what was loaded in an earlier one, by whoever it is held, nothing is current any more.
+//!
+//! What is not there is not cached: each load is the outcome of those who waited for it, and of nobody else.
+//! But a session that is known to have been ended is not asked for again: no name is given twice.
+
+mod flights;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,21 +17,38 @@ use http::HeaderValue;
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, UnitWeighter};
 
+use self::flights::{Boarded, Flights, Leader};
 use super::record::{Session, SessionId};
-use super::store::Invalidations;
+use super::store::{Invalidations, Unavailable};
 use crate::telemetry::log::access::KeptName;
 
 /// Sessions held at one time. About 1 KiB each.
 const CAPACITY: usize = 100_000;
+
+pub(super) use self::flights::Turn;
+
+/// What came of a load.
+type Outcome = Result<Option<Arc<Live>>, Unavailable>;
+
 /// The sessions that this process knows.
 #[derive(Debug)]
 pub(super) struct NearCache {
     sessions: Cache<SessionId, Arc<Live>, UnitWeighter, DefaultHashBuilder, Release>,
     /// Those that ended not long ago.
-    ended: Cache<SessionId, ()>,
+    ended: Cache<SessionId, End>,
+    flights: Flights<Outcome>,
     /// Whether changes in the store are heard of.
     heard: AtomicBool,
     era: AtomicU64,
+}
+
+/// How it is known that a session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It was ended here, or the store has told so.
+    Told,
+    /// It was not in the store when it was asked for. One that was damaged or lost may be there again.
+    Missed,
 }
 
 /// A session as it was when it was loaded, with what requests need of it made ready.
@@ -47,6 +68,8 @@ pub struct Live {
     held: AtomicBool,
     /// The era that its load began in.
     era: u64,
+    /// When its load began.
+    turn: Turn,
     /// From when on the store should be asked again, in seconds since 1970.
     pub(super) stale_from: u64,
     /// From when on the store should be told that the session is in use.
@@ -76,9 +99,15 @@ impl Live {
             called_back,
             held,
             era,
+            turn: Turn::default(),
             stale_from,
             renew_from,
         })
+    }
+
+    /// Whether its load began no later than this.
+    pub(super) fn was_asked_by(&self, turn: Turn) -> bool {
+        self.turn <= turn
     }
 
     /// Whether it is known to have changed or ended.
@@ -110,35 +139,77 @@ impl NearCache {
                 Release,
             ),
             ended: Cache::new(CAPACITY),
+            flights: Flights::default(),
             heard: AtomicBool::new(true),
             era: AtomicU64::new(0),
         }
     }
 
     /// The session, from here or by `load`, which runs once for all who ask at one time.
-    pub(super) async fn get<E>(
+    pub(super) async fn get(
         &self,
         id: &SessionId,
         now: u64,
-        load: impl Future<Output = Result<Option<Live>, E>>,
-    ) -> Result<Option<Arc<Live>>, E> {
+        load: impl Future<Output = Result<Option<Live>, Unavailable>>,
+    ) -> Outcome {
         if let Some(known) = self.sessions.get(id) {
             if self.is_current(&known, now) {
                 return Ok(Some(known));
             }
             self.sessions.remove_if(id, |entry| Arc::ptr_eq(entry, &known));
         }
-        match self.sessions.get_value_or_guard_async(id).await {
-            Ok(known) => Ok(Some(known)),
-            Err(guard) => {
-                let Some(loaded) = load.await? else { return Ok(None) };
-                let loaded = Arc::new(loaded);
-                if guard.insert(loaded.clone()).is_err() {
-                    loaded.called_back.store(true, Ordering::Release);
+        if self.ended.get(id) == Some(End::Told) {
+            return Ok(None);
+        }
+        loop {
+            match self.flights.board(id) {
+                Boarded::Leader(leader) => return self.lead(leader, id, load).await,
+                Boarded::Follower(follower) => {
+                    if let Some(outcome) = follower.outcome().await {
+                        return outcome;
+                    }
                 }
-                Ok(Some(loaded))
             }
         }
+    }
+
+    async fn lead(
+        &self,
+        leader: Leader<'_, Outcome>,
+        id: &SessionId,
+        load: impl Future<Output = Result<Option<Live>, Unavailable>>,
+    ) -> Outcome {
+        let turn = leader.turn;
+        let outcome = load.await.map(|live| live.map(|live| Arc::new(Live { turn, ..live })));
+        match &outcome {
+            Ok(Some(live)) => {
+                let keep = || self.sessions.insert(id.clone(), live.clone());
+                if !leader.land(outcome.clone(), keep) {
+                    live.called_back.store(true, Ordering::Release);
+                }
+            }
+            Ok(None) => {
+                if self.ended.get(id).is_none() {
+                    self.ended.insert(id.clone(), End::Missed);
+                }
+                leader.land(outcome.clone(), || ());
+            }
+            Err(_) => {
+                leader.land(outcome.clone(), || ());
+            }
+        }
+        outcome
+    }
+
+    /// What begins from now on comes after it.
+    pub(super) fn turn(&self) -> Turn {
+        self.flights.turn()
+    }
+
+    /// This copy of a session may be wrong. Another that was loaded since is none of it.
+    pub(super) fn give_up(&self, live: &Arc<Live>) {
+        live.called_back.store(true, Ordering::Release);
+        self.sessions.remove_if(&live.session.id, |entry| Arc::ptr_eq(entry, live));
     }
 
     /// Whether a session still is what it was when it was loaded, as far as can be known here.
@@ -163,18 +234,20 @@ impl NearCache {
 
 impl Invalidations for NearCache {
     fn forget(&self, id: &SessionId) {
+        self.flights.overtake(id);
         if let Some((_, known)) = self.sessions.remove(id) {
             known.called_back.store(true, Ordering::Release);
         }
     }
 
     fn ended(&self, id: &SessionId) {
-        self.ended.insert(id.clone(), ());
+        self.ended.insert(id.clone(), End::Told);
         self.forget(id);
     }
 
     fn forget_all(&self) {
         self.era.fetch_add(1, Ordering::Release);
+        self.flights.overtake_all();
         self.sessions.clear();
     }
 
@@ -185,3 +258,6 @@ impl Invalidations for NearCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

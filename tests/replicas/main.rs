@@ -34,5 +34,6 @@ mod outages;
 mod rates;
 mod readiness;
 mod reload;
+mod shared_loads;
 mod sharing;
 mod tunnels;

@@ -260,12 +260,22 @@ pub(crate) async fn answers_from_memory(servers: &[&Server], replica: &Replica, 
 async fn questions(servers: &[&Server]) -> u64 {
     let mut sum = 0;
     for server in servers {
-        let stats: String = server.command(&["INFO", "commandstats"]).await;
-        let calls = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_get:calls="));
-        let calls = calls.filter_map(|line| line.split(',').next()?.parse::<u64>().ok());
-        sum += calls.sum::<u64>();
+        sum += calls(server, "get").await;
     }
     sum
+}
+
+/// How many sessions Redis was asked for so far: with the time each has left.
+pub(crate) async fn sessions_asked_for(server: &Server) -> u64 {
+    calls(server, "pttl").await
+}
+
+/// How often Redis was given this command so far.
+async fn calls(server: &Server, command: &str) -> u64 {
+    let stats: String = server.command(&["INFO", "commandstats"]).await;
+    let start = format!("cmdstat_{command}:calls=");
+    let calls = stats.lines().find_map(|line| line.strip_prefix(&start));
+    calls.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or_default()
 }
 
 /// Asks again and again until the answer is yes.

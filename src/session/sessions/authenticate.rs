@@ -7,7 +7,7 @@ use super::{NotAuthenticated, Sessions, Verdict, names};
 use crate::session::metrics::Lookup;
 use crate::session::near_cache::Live;
 use crate::session::record::{Session, SessionId, TokenId};
-use crate::session::store::{Invalidations, Unavailable};
+use crate::session::store::Unavailable;
 use crate::session::token::{Claims, Invalid, MAX_LENGTH};
 use crate::session::{Caller, OnStoreOutage, Revocation};
 use crate::telemetry::traces;
@@ -65,10 +65,11 @@ impl Sessions {
                 false => Ok((signed, claims.exp)),
             };
         }
+        let came = self.known.near.turn();
         let mut live = self.find(user, id, now).await?;
-        if live.session.token_until(token_id, now).is_none() {
+        while live.session.token_until(token_id, now).is_none() && live.was_asked_by(came) {
             // A copy from before a refresh on another replica that was not heard of yet, perhaps.
-            self.known.near.forget(id);
+            self.known.near.give_up(&live);
             live = self.find(user, id, now).await?;
         }
         let until = live.session.token_until(token_id, now).ok_or(NotAuthenticated::Invalid)?;
@@ -92,10 +93,7 @@ impl Sessions {
         };
         let found = self.known.near.get(id, now, load).await;
         self.metrics.looked_up(from);
-        let Some(live) = found? else {
-            self.known.near.ended(id);
-            return Err(NotAuthenticated::Invalid);
-        };
+        let live = found?.ok_or(NotAuthenticated::Invalid)?;
         match self.has_ended_with_its_app(&live.session).await? {
             true => Err(NotAuthenticated::Invalid),
             false => Ok(live),
