@@ -197,6 +197,7 @@ impl App {
         let end = Instant::now() + drain;
         match timeout_at(end, self.requests.idle()).await {
             Ok(()) => {
+                let _ = timeout_at(end, self.listening.left()).await;
                 if let Some(ext_authz) = &mut self.ext_authz {
                     // Who is slow to leave has had the time for it.
                     let _ = timeout_at(end, ext_authz.left(&self.requests)).await;

@@ -52,6 +52,8 @@ pub(super) struct Hall<A> {
     pub(super) shared: Shared,
     /// Counts the connections that have not sent their first request.
     pub(super) arrivals: InFlight,
+    /// Counts the connections of HTTP/2.
+    pub(super) multiplexed: InFlight,
     /// Says when idle connections are closed.
     pub(super) closing: ShutdownWatch,
     /// The connections that are open: reads and writes on all of them can be made to fail, so that
@@ -65,6 +67,7 @@ impl<A> Clone for Hall<A> {
             handler: self.handler.clone(),
             shared: self.shared.clone(),
             arrivals: self.arrivals.clone(),
+            multiplexed: self.multiplexed.clone(),
             closing: self.closing.clone(),
             open: self.open.clone(),
         }
@@ -87,8 +90,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let stream: Stream = Box::new(connection);
         match stream.selected_alpn_proto() {
             Some(ALPN::H2) => {
-                Box::pin(self.serve_http2(BytesMut::new(), stream)).await;
-                drop(arrival);
+                Box::pin(self.serve_http2(BytesMut::new(), stream, arrival)).await;
             }
             _ => self.serve(stream, shutdown, arrival).await,
         }
@@ -97,9 +99,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
     /// Serves the streams of one HTTP/2 connection. Its client hears that the gateway is about to stop
     /// when that begins, and not only when the listener closes: what it has begun ends here, and its
     /// next connection goes elsewhere (GOAWAY, RFC 9113, 6.8).
-    async fn serve_http2(&self, read: BytesMut, stream: Stream) {
+    async fn serve_http2(&self, read: BytesMut, stream: Stream, arrival: Guard) {
+        let _open = self.hall.multiplexed.enter();
         let (handler, shared) = (self.hall.handler.clone(), &self.hall.shared);
-        let http2 = Http2::new(handler, &shared.limits.load(), shared.requests.clone());
+        let http2 = Http2::new(handler, &shared.limits.load(), shared.requests.clone(), arrival);
         Arc::new(http2).serve(read, stream, &shared.stopping.watch()).await;
     }
 
@@ -137,7 +140,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         connection: Connection,
         first: BytesMut,
         shutdown: &ShutdownWatch,
-        _under_way: Guard,
+        under_way: Guard,
     ) -> Option<Connection> {
         let begun = Instant::now();
         let Connection { mut stream, settings, http2 } = connection;
@@ -145,7 +148,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Door<A> {
         let (bytes, chunks) = match head::next(&mut stream, &limits, first, http2).await {
             Beginning::Http1(bytes, chunks) => (bytes, chunks),
             Beginning::Http2(bytes) => {
-                self.serve_http2(bytes, stream).await;
+                // A connection is no request: it has yet to send its first one.
+                let arrival = self.hall.arrivals.enter();
+                drop(under_way);
+                self.serve_http2(bytes, stream, arrival).await;
                 return None;
             }
             Beginning::Nothing => return None,

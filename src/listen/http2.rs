@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BytesMut;
+use parking_lot::Mutex;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
@@ -14,7 +15,7 @@ use pingora_core::server::ShutdownWatch;
 
 use super::frames::Frames;
 use super::watched::Watched;
-use crate::lifecycle::in_flight::InFlight;
+use crate::lifecycle::in_flight::{Guard, InFlight};
 use crate::policy::limits::Limits;
 
 /// Requests at once on one connection (RFC 9113, 6.5.2, recommends no fewer).
@@ -38,6 +39,8 @@ pub(super) struct Http2<A> {
     bounds: H2Options,
     header_timeout: Duration,
     requests: InFlight,
+    /// Until the first request.
+    arrival: Mutex<Option<Guard>>,
 }
 
 impl<A> fmt::Debug for Http2<A> {
@@ -47,12 +50,19 @@ impl<A> fmt::Debug for Http2<A> {
 }
 
 impl<A: HttpServerApp + Send + Sync + 'static> Http2<A> {
-    pub(super) fn new(handler: Arc<A>, limits: &Limits, requests: InFlight) -> Self {
+    /// For a connection that counts as one that has just come until its first request.
+    pub(super) fn new(
+        handler: Arc<A>,
+        limits: &Limits,
+        requests: InFlight,
+        arrival: Guard,
+    ) -> Self {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(limits.keepalive);
         let header_timeout = limits.header_timeout;
-        Self { handler, options, bounds: bounds(limits), header_timeout, requests }
+        let arrival = Mutex::new(Some(arrival));
+        Self { handler, options, bounds: bounds(limits), header_timeout, requests, arrival }
     }
 
     /// Serves a connection of which so much was read: at most the preface.
@@ -94,6 +104,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> HttpServerApp for Http2<A> {
             return None;
         }
         let _request = self.requests.enter();
+        // Only now: at no time is it neither.
+        drop(self.arrival.lock().take());
         self.handler.process_new_http(session, shutdown).await
     }
 

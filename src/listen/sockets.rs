@@ -31,7 +31,7 @@ use crate::identity::forwarded::TrustedProxies;
 use crate::lifecycle::closer::Closers;
 use crate::lifecycle::in_flight::InFlight;
 use crate::lifecycle::stopping::Stopping;
-use crate::policy::limits::Limits;
+use crate::policy::limits::{LINGER, Limits};
 use crate::telemetry::seldom::Seldom;
 
 /// None: the door, pingora's readers of bodies and h2 read into buffers of their own, and an idle
@@ -92,6 +92,7 @@ pub struct Listening {
     open: Closers,
     accepting: Vec<JoinHandle<()>>,
     arrivals: InFlight,
+    multiplexed: InFlight,
     sockets: Vec<UnixPath>,
 }
 
@@ -125,10 +126,16 @@ where
     let (stop, stopped) = watch::channel(false);
     let connections = Closers::default();
     let per_address = PerAddress::default();
-    let (arrivals, shared) = (InFlight::default(), shared.clone());
+    let (arrivals, multiplexed) = (InFlight::default(), InFlight::default());
     let (close, closing) = watch::channel(false);
-    let hall =
-        Hall { handler, shared, arrivals: arrivals.clone(), closing, open: connections.clone() };
+    let hall = Hall {
+        handler,
+        shared: shared.clone(),
+        arrivals: arrivals.clone(),
+        multiplexed: multiplexed.clone(),
+        closing,
+        open: connections.clone(),
+    };
     // All are bound before the first one accepts.
     let mut services = Vec::new();
     let mut addresses = Vec::new();
@@ -162,7 +169,8 @@ where
         tokio::spawn(async move { service.start_service(Some(fds), stopped, 1).await })
     };
     let accepting = services.into_iter().map(accept).collect();
-    Ok(Listening { addresses, stop, close, open: connections, accepting, arrivals, sockets })
+    let open = connections;
+    Ok(Listening { addresses, stop, close, open, accepting, arrivals, multiplexed, sockets })
 }
 
 impl Listening {
@@ -181,6 +189,12 @@ impl Listening {
         self.stop.closed().await;
         // Over the time are handshakes, which have one of their own.
         let _ = tokio::time::timeout(JUST_COME, self.arrivals.idle()).await;
+    }
+
+    /// Waits a little until clients of HTTP/2 have taken the ends of their answers: those are the connection's to
+    /// send, after the requests have ended. Whoever is gone without a word is not waited for.
+    pub async fn left(&self) {
+        let _ = tokio::time::timeout(LINGER, self.multiplexed.idle()).await;
     }
 
     /// Closes every connection, whatever goes on there.

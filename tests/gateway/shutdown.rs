@@ -5,14 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::raw::Wire;
 use crate::support::config::Config;
+use crate::support::metrics::Scrape;
 use crate::support::process::Process;
 use crate::support::request::client;
 use crate::support::{eventually, timed};
 use crate::upstream::{Gate, Reply, Upstream};
+
+/// As much as one stream of HTTP/2 may send before its client has taken any of it.
+const LARGE: usize = 65_535;
 
 async fn process(upstream: &Upstream, lame_duck: &str) -> Process {
     let server = format!("listen = [\"127.0.0.1:0\"]\nlame_duck = \"{lame_duck}\"");
@@ -117,6 +121,65 @@ async fn rel_06_an_idle_http2_connection_does_not_hold_the_process_up() {
     assert!(took < Duration::from_secs(10), "{took:?}");
     drop(requests);
     let _ = gone.await.unwrap();
+}
+
+/// A connection of HTTP/2 is no request under way: nobody waits for a client that is gone without a word.
+#[tokio::test]
+async fn rel_06_an_http2_client_that_is_gone_does_not_hold_the_process_up() {
+    let upstream = Upstream::start().await;
+    let mut process = process(&upstream, "0s").await;
+    let (mut requests, mut gone) = connect(&process).await;
+    let request = http::Request::get("http://a/public/x").body(()).unwrap();
+    let (answer, _) = requests.send_request(request, true).unwrap();
+    tokio::select! {
+        answer = answer => assert_eq!(answer.unwrap().status(), 200),
+        ended = &mut gone => panic!("{ended:?}"),
+    }
+    none_under_way(&process).await;
+    process.signal("TERM");
+    assert_eq!(process.ended().await.code(), Some(0));
+    assert!(!process.log().contains("cut off"), "{}", process.log());
+}
+
+async fn none_under_way(process: &Process) {
+    eventually("no request is under way", async || {
+        Scrape::of(process.admin).await.get("wxgate_requests_in_flight") == 0.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rel_06_what_http2_has_still_to_send_is_sent_before_the_process_ends() {
+    let upstream = Upstream::start().await;
+    upstream.on("/public/large", Reply::ok(&"x".repeat(LARGE)));
+    let mut process = process(&upstream, "0s").await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let stream = socket.connect(process.address).await.unwrap();
+    let (mut requests, mut connection) = h2::client::handshake(stream).await.unwrap();
+    let request = http::Request::get("http://a/public/large").body(()).unwrap();
+    let (answer, _) = requests.send_request(request, true).unwrap();
+    drop(requests);
+    tokio::select! {
+        answer = answer => {
+            assert_eq!(answer.as_ref().unwrap().status(), 200);
+            // The request has ended; its answer stands in buffers, since nobody takes it.
+            none_under_way(&process).await;
+            process.signal("TERM");
+            let mut body = answer.unwrap().into_body();
+            let gone = tokio::spawn(connection);
+            let mut length = 0;
+            while let Some(data) = body.data().await {
+                let data = data.expect("the whole answer");
+                length += data.len();
+                body.flow_control().release_capacity(data.len()).unwrap();
+            }
+            assert_eq!(length, LARGE);
+            gone.await.unwrap().unwrap();
+        }
+        ended = &mut connection => panic!("{ended:?}"),
+    }
+    assert_eq!(process.ended().await.code(), Some(0));
 }
 
 type Http2 =
