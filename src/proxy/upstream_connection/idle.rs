@@ -70,9 +70,11 @@ impl Idle {
             return;
         }
         let kept = Kept { connection, target, since: Instant::now() };
+        // Closed when nobody is kept waiting: the lock is given back before.
+        let _made_room;
         let mut waiting = self.waiting.lock();
         let over = waiting.connections.len() >= self.most;
-        let _made_room = over.then(|| waiting.connections.remove(0));
+        _made_room = over.then(|| waiting.connections.remove(0));
         waiting.connections.push(kept);
         // A runtime that is gone takes the connections with it.
         if !waiting.is_tended
@@ -86,8 +88,10 @@ impl Idle {
     /// Closes what is closed by its server, has said something, or has waited for too long. Tells
     /// whether any are left.
     fn tidy(&self) -> bool {
+        // Closed after the lock is given back, too.
+        let _closed: Vec<_>;
         let mut waiting = self.waiting.lock();
-        waiting.connections.retain_mut(Kept::is_good);
+        _closed = waiting.connections.extract_if(.., |kept| !kept.is_good()).collect();
         waiting.is_tended = !waiting.connections.is_empty();
         waiting.is_tended
     }
