@@ -172,7 +172,10 @@ pub(super) const MEANINGS: &[(&str, &str)] = &[
     ("limits.header_count", "header fields in one request"),
     ("limits.uri_length", "of path and query"),
     ("limits.body_size", "of a request's body"),
-    ("limits.body_idle", "between two reads of a body, and two writes of an answer"),
+    (
+        "limits.body_idle",
+        "between two reads of a body, and two writes of an answer; what a tunnel or an event stream sends has to be taken within it, too",
+    ),
     ("limits.keepalive", "how long a connection may be without a request"),
     (
         "limits.connections",
