@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn hdr_05_nobody_names_away_what_others_said() {
+    fn hdr_04_nobody_names_away_what_others_said() {
         for named in
             ["X-Forwarded-For", "close, host", "x-forwarded-proto", ":path", "\"te\"", "a b"]
         {
