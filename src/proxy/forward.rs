@@ -15,7 +15,9 @@ use super::backend::Link;
 use super::failure::Failure;
 use super::peer::{self, Chosen, Times};
 use super::upstream_connection::{Exchange, Fault, Http1, Http2};
-use super::{Context, answer, attempt, body_pace, endless, spans, tunnel, upstream_request};
+use super::{
+    Context, answer, attempt, body_pace, endless, respond, spans, tunnel, upstream_request,
+};
 use crate::lifecycle::patience::Patience;
 use crate::listen::closer_of;
 use crate::upstream::Protocol;
@@ -122,7 +124,11 @@ async fn run(
             }
         }
     }
-    Ok(session.finish_body().await.is_ok())
+    let is_whole = session.finish_body().await.is_ok();
+    if is_whole && !session.was_upgraded() {
+        respond::hear_out(session).await;
+    }
+    Ok(is_whole)
 }
 
 /// How long the server is waited for: where it is its turn. A tunnel may be silent for as long as its ends

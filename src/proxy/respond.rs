@@ -110,10 +110,20 @@ pub(super) async fn write(
         session.write_response_body(Bytes::from(body), true).await?;
     }
     if closing {
-        let rest = async { while let Ok(Some(_)) = session.read_request_body().await {} };
-        let _ = tokio::time::timeout(LINGER, rest).await;
+        hear_out(session).await;
     }
     Ok(())
+}
+
+/// Reads for a moment what a client of HTTP/1 is still sending, though it has its answer: closing on bytes that
+/// nobody read is a reset, which can overtake the answer.
+pub(super) async fn hear_out(session: &mut ServerSession) {
+    if session.is_http2() || session.is_body_done() {
+        return;
+    }
+    session.set_keepalive(None);
+    let rest = async { while let Ok(Some(_)) = session.read_request_body().await {} };
+    let _ = tokio::time::timeout(LINGER, rest).await;
 }
 
 /// The client may still be sending a body that nobody reads. A small one is read to its end, so that the

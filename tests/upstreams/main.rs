@@ -15,6 +15,7 @@ mod breaks;
 #[path = "../support/certificates.rs"]
 mod certificates;
 mod configuration;
+mod early_answers;
 mod ejection;
 mod grpc;
 mod health;

@@ -101,10 +101,16 @@ impl Http1 {
         if was_full && self.has_room() && !self.is_whole {
             return Poll::Ready(Ok(Vec::new()));
         }
-        let is_idle = self.answer.has_ended() && self.has_room();
-        if !is_idle && self.waiting.is_over(&mut self.connected.connection.patience, cx) {
-            let fault = if self.has_room() { Fault::Late } else { Fault::TakesNothing };
-            return Poll::Ready(Err(fault));
+        if self.waiting.is_over(&mut self.connected.connection.patience, cx) {
+            return Poll::Ready(match (self.has_room(), self.answer.has_ended()) {
+                (true, _) => Err(Fault::Late),
+                (false, false) => Err(Fault::TakesNothing),
+                // It has said what it had to say.
+                (false, true) => {
+                    self.refuse();
+                    Ok(Vec::new())
+                }
+            });
         }
         Poll::Pending
     }

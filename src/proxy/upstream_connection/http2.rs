@@ -121,10 +121,16 @@ impl Http2 {
         if was_full && self.has_room() && !self.is_whole {
             return Poll::Ready(Ok(Vec::new()));
         }
-        let is_idle = self.expects == Expects::Nothing && self.has_room();
-        if !is_idle && self.waiting.is_over(&mut self.patience, cx) {
-            let fault = if self.has_room() { Fault::Late } else { Fault::TakesNothing };
-            return Poll::Ready(Err(fault));
+        if self.waiting.is_over(&mut self.patience, cx) {
+            return Poll::Ready(match (self.has_room(), self.expects) {
+                (true, _) => Err(Fault::Late),
+                // It has said what it had to say.
+                (false, Expects::Nothing) => {
+                    (self.is_refused, self.outbox) = (true, None);
+                    Ok(Vec::new())
+                }
+                (false, _) => Err(Fault::TakesNothing),
+            });
         }
         Poll::Pending
     }
