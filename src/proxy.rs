@@ -16,6 +16,7 @@ pub mod explain;
 mod failure;
 mod forward;
 mod hop_by_hop;
+mod http10;
 mod login_answer;
 mod metrics;
 mod outgoing;
@@ -117,6 +118,7 @@ fn begin(session: &mut ServerSession, ctx: &Context, closing: bool) {
     let limits = &ctx.state.limits;
     let stopping = closing || ctx.state.stopping.has_begun();
     session.set_keepalive((!stopping).then_some(limits.keepalive.as_secs()));
+    http10::prepare(session);
     session.set_read_timeout(Some(limits.body_idle));
     session.set_write_timeout(Some(limits.body_idle));
 }

@@ -10,7 +10,7 @@ use pingora_error::Error;
 use pingora_http::ResponseHeader;
 
 use super::failure::{self, Failure};
-use super::{Context, attempt, avatar_later, endless, login_answer, respond, tunnel};
+use super::{Context, attempt, avatar_later, endless, hop_by_hop, login_answer, respond, tunnel};
 use crate::telemetry::traces::within;
 
 /// Looks at a part of it.
@@ -45,19 +45,30 @@ async fn pass_head(
         session.set_read_timeout(None);
         ctx.tunnel = Some(ctx.state.tunnels.enter());
     }
-    if !head.status.is_informational() {
-        frame(session, head, ends).map_err(Failure::Client)?;
-        let (here, version) = (ctx.span.here(), session.req_header().version);
-        within(here, pin!(login_answer::conclude(head, version, ctx))).await?;
-        avatar_later::conclude(head, ctx);
-        respond::clean_upstream_answer(head, ctx).map_err(Failure::Client)?;
+    match head.status {
+        StatusCode::SWITCHING_PROTOCOLS => respond::take_off_ours(head),
+        status if status.is_informational() => {
+            hop_by_hop::take_off_answer(head);
+            respond::take_off_ours(head);
+        }
+        _ => {
+            frame(session, head, ends).map_err(Failure::Client)?;
+            let (here, version) = (ctx.span.here(), session.req_header().version);
+            within(here, pin!(login_answer::conclude(head, version, ctx))).await?;
+            avatar_later::conclude(head, ctx);
+            respond::clean_upstream_answer(head, ctx).map_err(Failure::Client)?;
+        }
     }
     endless::attach(session, head, ctx);
     Ok(())
 }
 
 /// Says where the body ends, as the client's protocol does: the version is the gateway's own (RFC 9112, 2.3).
-fn frame(session: &ServerSession, head: &mut ResponseHeader, ends: bool) -> Result<(), Box<Error>> {
+fn frame(
+    session: &mut ServerSession,
+    head: &mut ResponseHeader,
+    ends: bool,
+) -> Result<(), Box<Error>> {
     let is_from_http2 = head.version == Version::HTTP_2;
     head.set_version(Version::HTTP_11);
     if session.is_http2() {
@@ -66,6 +77,9 @@ fn frame(session: &ServerSession, head: &mut ResponseHeader, ends: bool) -> Resu
     if session.req_header().version == Version::HTTP_10 {
         // It knows no chunks: the body ends with the connection.
         head.remove_header(&TRANSFER_ENCODING);
+        if !ends && !head.headers.contains_key(CONTENT_LENGTH) {
+            session.set_keepalive(None);
+        }
         return Ok(());
     }
     let has_none = session.req_header().method == Method::HEAD

@@ -154,10 +154,8 @@ fn change_headers(response: &mut ResponseHeader, changes: &HeaderChanges) -> Res
     Ok(())
 }
 
-/// Takes from an upstream's answer what only the gateway may say, and names the request. What it says of
-/// its connection is not the client's either (RFC 9110, 7.6.1): pingora adds what is to be said of that.
-pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
-    hop_by_hop::take_off_answer(response);
+/// Takes from a head of an upstream's what only the gateway may say.
+pub(super) fn take_off_ours(response: &mut ResponseHeader) {
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str();
         name.starts_with("x-wx-") || name.starts_with("x-session-")
@@ -166,6 +164,13 @@ pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context
     for name in ours {
         response.remove_header(&name);
     }
+}
+
+/// Changes an upstream's answer as its route says, and names the request. What it says of its connection is not
+/// the client's (RFC 9110, 7.6.1): pingora adds what is to be said of that.
+pub(super) fn clean_upstream_answer(response: &mut ResponseHeader, ctx: &Context) -> Result<()> {
+    hop_by_hop::take_off_answer(response);
+    take_off_ours(response);
     if let Some(route) = &ctx.route {
         change_headers(response, &route.response_headers)?;
     }

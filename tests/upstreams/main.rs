@@ -19,6 +19,7 @@ mod early_answers;
 mod ejection;
 mod grpc;
 mod health;
+mod http10;
 mod retries;
 mod rewriting;
 mod servers;
