@@ -16,7 +16,8 @@ use super::failure::Failure;
 use super::peer::{self, Chosen, Times};
 use super::upstream_connection::{Exchange, Fault, Http1, Http2};
 use super::{
-    Context, answer, attempt, body_pace, endless, respond, spans, tunnel, upstream_request,
+    Context, answer, attempt, body_pace, endless, hop_by_hop, respond, spans, tunnel,
+    upstream_request,
 };
 use crate::lifecycle::patience::Patience;
 use crate::listen::closer_of;
@@ -30,6 +31,7 @@ pub(super) async fn forward(
     session: &mut ServerSession,
     ctx: &mut Context,
 ) -> Result<bool, Failure> {
+    hop_by_hop::check_request(&session.req_header().headers)?;
     session.enable_retry_buffering();
     loop {
         let chosen = peer::next(ctx)?;

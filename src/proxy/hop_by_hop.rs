@@ -36,6 +36,19 @@ const MOST_NAMED: usize = 10;
 /// Who names these takes away what the gateway, or one in front of it, has said (CVE-2026-105299).
 const PROTECTED: [&str; 4] = ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
 
+/// Whether a request may be made of it: asked before there is a connection that it would cost.
+pub(super) fn check_request(headers: &HeaderMap) -> Result<(), Refusal> {
+    named(headers).map(drop)
+}
+
+/// Takes them off a request from HTTP/2 to HTTP/2: h2 lets none in but `TE: trailers`, which gRPC wants to see
+/// (RFC 9113, 8.2.2), and what a client says to a proxy.
+pub(super) fn take_off_http2_request(headers: &mut HeaderMap) {
+    if headers.keys().any(|name| *name == PROXY_AUTHORIZATION) {
+        headers.remove(PROXY_AUTHORIZATION);
+    }
+}
+
 /// Takes them off a request, with what the client names in `Connection`.
 pub(super) fn take_off_request(headers: &mut HeaderMap) -> Result<(), Refusal> {
     let named = named(headers)?;

@@ -36,9 +36,9 @@ pub(super) fn head<'a>(
 ) -> Result<Head<'a>, Refusal> {
     let client = session.req_header();
     let mut headers = client.headers.clone();
-    // From HTTP/2 to HTTP/2 there are none but `TE: trailers`, which gRPC wants to see (RFC 9113, 8.2.2).
-    if (client.version, version) != (Version::HTTP_2, Version::HTTP_2) {
-        hop_by_hop::take_off_request(&mut headers)?;
+    match (client.version, version) {
+        (Version::HTTP_2, Version::HTTP_2) => hop_by_hop::take_off_http2_request(&mut headers),
+        _ => hop_by_hop::take_off_request(&mut headers)?,
     }
     let backend = ctx.upstream.as_ref().map(|backend| &backend.upstream.settings);
     let authority = ctx.lease.as_ref().and_then(|target| target.authority.as_ref());

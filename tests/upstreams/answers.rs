@@ -360,3 +360,19 @@ async fn no_more_connections_are_kept_than_are_to_be() {
         used_again.filter(|seen| seen.connection <= 3).map(|seen| seen.connection).collect();
     assert_eq!(kept.len(), 1, "one of the first three was kept: {kept:?}");
 }
+
+/// It is refused before a connection is taken: else whoever sends such requests empties the pool.
+#[tokio::test]
+async fn a_request_that_is_refused_costs_no_connection() {
+    let server = Server::start("kept").await;
+    server.answers(|_| answer(200, "fine"));
+    let gateway = Gateway::before(&[server.url()], "").await;
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/a").await.text(), "fine");
+        let mut wire = gateway.wire().await;
+        wire.send("GET /b HTTP/1.1\r\nHost: a\r\nConnection: X-Forwarded-For\r\n\r\n").await;
+        assert!(wire.until("}").await.starts_with("HTTP/1.1 400 "));
+    }
+    let seen = server.seen();
+    assert!(seen.len() == 3 && seen.iter().all(|seen| seen.connection == 1), "{seen:?}");
+}

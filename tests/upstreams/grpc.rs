@@ -71,6 +71,7 @@ impl Call {
         let request = Request::post(format!("{scheme}://{NAME}/echo.Echo/{method}"))
             .header("content-type", "application/grpc+proto")
             .header("te", "trailers")
+            .header("proxy-authorization", "Basic eDp5")
             .header("grpc-timeout", "10S");
         let request = match token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
@@ -109,6 +110,7 @@ async fn a_unary_call_has_its_answer_and_its_trailers() {
         assert_eq!(call.trailers().await["grpc-status"], "0");
         let seen = house.service.last();
         assert_eq!(seen["te"], "trailers", "gRPC asks for it");
+        assert!(!seen.contains_key("proxy-authorization"), "it is the gateway's, or nobody's");
         assert_eq!(seen["grpc-timeout"], "10S");
         assert_eq!(seen["x-forwarded-proto"], scheme);
     }
