@@ -24,18 +24,15 @@ impl Sessions {
         id: &SessionId,
         reason: EndReason,
     ) -> Result<bool, Unavailable> {
-        match self.store.end(user, id).await {
-            Ok(was_there) => {
-                self.known.near.ended(id);
-                self.metrics.ended(reason, usize::from(was_there));
-                Ok(was_there)
-            }
-            // Whether it ended is not known, only that a copy of it is not to be believed.
-            Err(error) => {
-                self.known.near.forget(id);
-                Err(error)
-            }
+        let ended = self.store.end(user, id).await;
+        match ended {
+            Ok(true) => self.known.near.ended(id),
+            // It may be another user's, and whether it ended is not always known: a copy of it is not to be
+            // believed, and no more.
+            Ok(false) | Err(_) => self.known.near.forget(id),
         }
+        self.metrics.ended(reason, usize::from(matches!(ended, Ok(true))));
+        ended
     }
 
     /// Ends every session of a user, on all devices.
