@@ -1,4 +1,4 @@
-"""Openings of encryptedData in a second of CPU time: wxgate's own code beside Node's crypto, with the same phone number."""
+"""Openings of encryptedData without HTTP: wxgate's own code beside Node's crypto, with the same phone number."""
 
 import base64
 import json

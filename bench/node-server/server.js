@@ -32,8 +32,8 @@ app.use((request, response, next) => {
 
 app.get('/api/who', (request, response) => response.send(request.user.openid))
 
-app.post('/getUserProfile', (request, response) => {
-  const { encryptedData, iv } = request.body
+app.all('/getUserProfile', (request, response) => {
+  const { encryptedData, iv } = { ...request.query, ...request.body }
   response.json(openData(sessionKeys.get(request.user.openid), encryptedData, iv))
 })
 
