@@ -3,7 +3,9 @@
 mod account;
 mod expiring;
 
+use std::array;
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,17 +19,22 @@ use crate::clock::Clock;
 use crate::rate::{self, Exceeded, Quota};
 use crate::wechat::user::User;
 
-/// Entries of each kind; beyond it the one that would run out first makes room. About 1 KiB each.
+/// Entries of each kind; beyond it one of those that would run out first makes room. About 1 KiB each.
 const CAPACITY: usize = 1 << 20;
+/// A map that grows moves all of its entries, and whoever needs one waits: 4 seconds, where a million
+/// sessions were in one.
+const SHARDS: usize = 64;
 
 /// The store in this process.
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Clock,
-    tables: Mutex<Tables>,
+    hasher: RandomState,
+    shards: [Mutex<Tables>; SHARDS],
     rates: rate::Table,
 }
 
+/// What is kept of some of the users, and some of the values.
 #[derive(Debug)]
 struct Tables {
     sessions: Expiring<SessionId, Session>,
@@ -39,24 +46,19 @@ struct Tables {
 impl MemoryStore {
     /// An empty store.
     pub fn new(clock: Clock) -> Self {
-        Self::with_capacity(clock, CAPACITY)
+        let rates = rate::Table::default();
+        let shards = array::from_fn(|_| Mutex::new(Tables::new(CAPACITY / SHARDS)));
+        Self { clock, hasher: RandomState::new(), shards, rates }
     }
 
-    fn with_capacity(clock: Clock, capacity: usize) -> Self {
-        let tables = Tables {
-            sessions: Expiring::new(capacity),
-            by_user: HashMap::new(),
-            accounts: Expiring::new(capacity),
-            values: Expiring::new(capacity),
-        };
-        Self { clock, tables: Mutex::new(tables), rates: rate::Table::default() }
-    }
-
-    /// The tables without what has run out, and the time.
-    fn open(&self) -> (MutexGuard<'_, Tables>, u64) {
+    /// The tables that this user or this value is in, without what has run out, and the time.
+    fn open(&self, owner: &impl Hash) -> (MutexGuard<'_, Tables>, u64) {
         let now = self.clock.now();
+        let [first, rest @ ..] = &self.shards;
+        let shard = self.hasher.hash_one(owner) as usize % SHARDS;
+        let shard = shard.checked_sub(1).and_then(|shard| rest.get(shard)).unwrap_or(first);
         // No operation panics half way through a change.
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tables = shard.lock().unwrap_or_else(PoisonError::into_inner);
         for session in tables.sessions.remove_expired(now) {
             tables.forget(&session);
         }
@@ -67,6 +69,15 @@ impl MemoryStore {
 }
 
 impl Tables {
+    fn new(capacity: usize) -> Self {
+        Self {
+            sessions: Expiring::new(capacity),
+            by_user: HashMap::new(),
+            accounts: Expiring::new(capacity),
+            values: Expiring::new(capacity),
+        }
+    }
+
     /// Takes a session out of its user's list.
     fn forget(&mut self, session: &Session) {
         if let Some(ids) = self.by_user.get_mut(&session.user) {
@@ -102,7 +113,7 @@ fn seconds(ttl: Duration) -> u64 {
 #[async_trait]
 impl Store for MemoryStore {
     async fn create(&self, session: &Session, idle: Duration) -> Result<(), Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(&session.user);
         let until = session.expires.min(now + seconds(idle));
         if tables.accounts.get(&session.user).is_some() {
             tables.change(&session.user, session.expires, |_| ());
@@ -120,13 +131,13 @@ impl Store for MemoryStore {
         user: &User,
         id: &SessionId,
     ) -> Result<Option<(Session, Duration)>, Unavailable> {
-        let (tables, now) = self.open();
+        let (tables, now) = self.open(user);
         let found = tables.session_of(user, id);
         Ok(found.map(|(session, until)| (session.clone(), Duration::from_secs(until - now))))
     }
 
     async fn update(&self, from: &Session, to: &Session) -> Result<bool, Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(&from.user);
         match tables.session_of(&from.user, &from.id) {
             Some((there, until)) if there == from => {
                 let until = until.min(to.expires);
@@ -143,7 +154,7 @@ impl Store for MemoryStore {
         id: &SessionId,
         idle: Duration,
     ) -> Result<bool, Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(user);
         let Some((session, _)) = tables.session_of(user, id) else { return Ok(false) };
         let session = session.clone();
         let until = session.expires.min(now + seconds(idle));
@@ -152,7 +163,7 @@ impl Store for MemoryStore {
     }
 
     async fn end(&self, user: &User, id: &SessionId) -> Result<bool, Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(user);
         if tables.session_of(user, id).is_none() {
             return Ok(false);
         }
@@ -163,7 +174,7 @@ impl Store for MemoryStore {
     }
 
     async fn sessions_of(&self, user: &User) -> Result<Vec<Session>, Unavailable> {
-        let (tables, _) = self.open();
+        let (tables, _) = self.open(user);
         let ids = tables.by_user.get(user).into_iter().flatten();
         Ok(ids
             .filter_map(|id| tables.sessions.get(id))
@@ -172,7 +183,7 @@ impl Store for MemoryStore {
     }
 
     async fn end_all(&self, user: &User) -> Result<Vec<SessionId>, Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(user);
         let ids = tables.by_user.remove(user).unwrap_or_default();
         for id in &ids {
             tables.sessions.remove(id);
@@ -181,18 +192,18 @@ impl Store for MemoryStore {
     }
 
     async fn is_known(&self, user: &User) -> Result<bool, Unavailable> {
-        let (tables, _) = self.open();
+        let (tables, _) = self.open(user);
         Ok(tables.accounts.get(user).is_some_and(|(account, _)| account.known))
     }
 
     async fn note_known(&self, user: &User, ttl: Duration) -> Result<(), Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(user);
         tables.change(user, now + seconds(ttl), |account| account.known = true);
         Ok(())
     }
 
     async fn session_keys(&self, user: &User) -> Result<Vec<StoredKey>, Unavailable> {
-        let (tables, _) = self.open();
+        let (tables, _) = self.open(user);
         Ok(tables.accounts.get(user).map(|(account, _)| account.keys()).unwrap_or_default())
     }
 
@@ -202,40 +213,40 @@ impl Store for MemoryStore {
         key: StoredKey,
         ttl: Duration,
     ) -> Result<bool, Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(user);
         Ok(tables.change(user, now + seconds(ttl), |account| account.add(key)))
     }
 
     async fn remove_session_key(&self, user: &User, id: &KeyId) -> Result<(), Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(user);
         tables.change(user, 0, |account| account.remove(id));
         Ok(())
     }
 
     async fn begin_try(&self, user: &User) -> Result<Option<Vec<StoredKey>>, Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(user);
         Ok(tables.change(user, 0, Account::begin_try))
     }
 
     async fn end_try(&self, user: &User, keys: &[KeyId], failed: bool) -> Result<(), Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(user);
         tables.change(user, 0, |account| account.end_try(keys, failed));
         Ok(())
     }
 
     async fn abandon_tries(&self, user: &User) -> Result<(), Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(user);
         tables.change(user, 0, Account::abandon_tries);
         Ok(())
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
-        let (tables, _) = self.open();
+        let (tables, _) = self.open(key);
         Ok(tables.values.get(key).map(|(value, _)| value.clone()))
     }
 
     async fn put(&self, key: &Key, value: &[u8], ttl: Duration) -> Result<(), Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(key);
         tables.values.insert(key.clone(), value.to_vec(), now + seconds(ttl));
         Ok(())
     }
@@ -246,7 +257,7 @@ impl Store for MemoryStore {
         value: &[u8],
         ttl: Duration,
     ) -> Result<Option<Vec<u8>>, Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(key);
         if let Some((there, _)) = tables.values.get(key) {
             return Ok(Some(there.clone()));
         }
@@ -261,7 +272,7 @@ impl Store for MemoryStore {
         value: &[u8],
         ttl: Duration,
     ) -> Result<bool, Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(key);
         let there = tables.values.get(key).is_some_and(|(value, _)| value == expected);
         if there {
             tables.values.insert(key.clone(), value.to_vec(), now + seconds(ttl));
@@ -270,7 +281,7 @@ impl Store for MemoryStore {
     }
 
     async fn remove(&self, key: &Key, expected: &[u8]) -> Result<bool, Unavailable> {
-        let (mut tables, _) = self.open();
+        let (mut tables, _) = self.open(key);
         let there = tables.values.get(key).is_some_and(|(value, _)| value == expected);
         if there {
             tables.values.remove(key);
@@ -279,7 +290,7 @@ impl Store for MemoryStore {
     }
 
     async fn increment(&self, key: &Key, ttl: Duration) -> Result<u64, Unavailable> {
-        let (mut tables, now) = self.open();
+        let (mut tables, now) = self.open(key);
         let count = |value: &Vec<u8>| value.as_slice().try_into().map_or(0, u64::from_be_bytes);
         let (count, until) = tables
             .values
@@ -291,5 +302,25 @@ impl Store for MemoryStore {
 
     async fn take(&self, key: &Key, quota: &Quota) -> Result<(), Exceeded> {
         self.rates.take(key, quota, self.clock.nanoseconds())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::store::Kind;
+
+    #[tokio::test]
+    async fn what_grows_moves_a_small_part_of_what_is_kept() {
+        let store = MemoryStore::new(Clock::default());
+        let ttl = Duration::from_secs(60);
+        for number in 0..10_000_u32 {
+            let key = Key::new(Kind::Accepted, &[&number.to_be_bytes()]);
+            store.put(&key, b"1", ttl).await.unwrap();
+        }
+        let sizes = store.shards.iter().map(|tables| tables.lock().unwrap().values.len());
+        let sizes: Vec<_> = sizes.collect();
+        assert_eq!(sizes.iter().sum::<usize>(), 10_000);
+        assert!(sizes.iter().all(|size| *size < 10_000 / 16), "{sizes:?}");
     }
 }

@@ -24,6 +24,11 @@ impl<K: Clone + Eq + Hash, V> Expiring<K, V> {
         Self { capacity, entries: HashMap::new(), order: BTreeMap::new(), inserted: 0 }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The value and until when it is kept.
     pub(super) fn get(&self, key: &K) -> Option<(&V, u64)> {
         self.entries.get(key).map(|entry| (&entry.value, entry.place.0))
