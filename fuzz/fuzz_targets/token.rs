@@ -20,7 +20,8 @@ static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
 });
 
 static GOOD: LazyLock<String> = LazyLock::new(|| {
-    let claims = Claims::new("oALICE", "wx0123456789abcdef", "AAAA", "BBBB".into(), NOW, NOW, NOW + 60);
+    let claims =
+        Claims::new("oALICE", "wx0123456789abcdef", "AAAA", "BBBB".into(), NOW, NOW, NOW + 60);
     TOKENS.sign(&claims).expect("a token")
 });
 
