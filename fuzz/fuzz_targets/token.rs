@@ -97,9 +97,9 @@ fn find_in_a_request(bytes: &[u8]) {
         let again = bearer::find(&sources[3..], &none, Some(&rest));
         assert_eq!(again, Ok(None), "the token is still in the query");
     }
-    for line in headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok()) {
-        let rest = bearer::cookies_without(line, "t").and_then(|rest| rest.parse().ok());
-        let rest: HeaderMap = rest.map(|rest: HeaderValue| (COOKIE, rest)).into_iter().collect();
-        assert_eq!(bearer::find(&sources[2..3], &rest, None), Ok(None), "still in the cookies");
+    let mut rest = HeaderMap::new();
+    for line in bearer::cookies_without(&headers, &["t"]) {
+        rest.append(COOKIE, line.parse().expect("a part of a header"));
     }
+    assert_eq!(bearer::find(&sources[2..3], &rest, None), Ok(None), "still in the cookies");
 }
