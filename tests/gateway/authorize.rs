@@ -10,7 +10,7 @@ use crate::support::metrics::Scrape;
 const IDENTITY: [&str; 6] =
     ["x-wx-openid", "x-wx-unionid", "x-wx-appid", "x-wx-source", "x-wx-call-id", "x-wx-env"];
 /// What overrides the method, the path or the client that the question is about: it goes on from nobody.
-const OVERRIDING: [&str; 7] = [
+pub(crate) const OVERRIDING: [&str; 7] = [
     "forwarded",
     "x-http-method",
     "x-http-method-override",

@@ -8,21 +8,11 @@ mod stopping;
 use std::net::SocketAddr;
 
 use self::envoy::Asked;
+use crate::authorize::OVERRIDING;
 use crate::support::config::Config;
 use crate::support::gateway::Gateway;
 use crate::support::jwt::KEY;
 use crate::support::metrics::Scrape;
-
-/// What overrides the method, the path or the client that is asked about: it goes on from nobody.
-const OVERRIDING: [&str; 7] = [
-    "forwarded",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-url",
-    "x-real-ip",
-    "x-rewrite-url",
-];
 
 fn config() -> Config {
     Config::default().table("ext_authz", "listen = \"127.0.0.1:0\"")
