@@ -1,7 +1,6 @@
 //! A request over HTTP/1.1 and its answer.
 
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
@@ -147,16 +146,14 @@ impl Http1 {
             self.read.reserve(self.read_size);
             let stream = &mut self.connected.connection.stream;
             let read = std::task::ready!(pin!(stream.read_buf(&mut self.read)).poll(cx));
-            let length = match read {
-                Ok(length) => length,
-                Err(error) => return Poll::Ready(Err(self.broken(&error))),
-            };
+            // TLS that ends without a word, too: it is an end that anybody could have made.
+            let Ok(length) = read else { return Poll::Ready(Err(self.broken())) };
             self.waiting.begin_anew();
             let mut parts = Vec::with_capacity(2);
             if length == 0 {
                 parts.extend(self.answer.close());
                 return Poll::Ready(match parts.is_empty() {
-                    true => Err(Fault::Broken { heard: self.heard }),
+                    true => Err(self.broken()),
                     false => Ok(parts),
                 });
             }
@@ -171,8 +168,7 @@ impl Http1 {
         }
     }
 
-    /// TLS that ends without a word is an end that anybody could have made.
-    fn broken(&self, _: &io::Error) -> Fault {
+    fn broken(&self) -> Fault {
         Fault::Broken { heard: self.heard }
     }
 
