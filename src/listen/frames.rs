@@ -163,6 +163,12 @@ impl Watch for Frames {
     fn wrote(&mut self, length: usize) {
         self.written += length as u64;
     }
+
+    /// A client that takes the rest of its answers says so, frame by frame.
+    fn hears_out(&mut self) -> bool {
+        self.deadline = Some(Box::pin(sleep(LINGER)));
+        true
+    }
 }
 
 /// What makes h2 take leave with GOAWAY and ENHANCE_YOUR_CALM: a header block that never ends. Nothing

@@ -29,6 +29,12 @@ pub(super) trait Watch: Debug + Send + Sync + Unpin + 'static {
 
     /// So many bytes went to the client.
     fn wrote(&mut self, _: usize) {}
+
+    /// The gateway has said its last word. Whether what the client still sends is read, until it is
+    /// [`Watch::too_late`]: closing on bytes that nobody read is a reset, which overtakes that word.
+    fn hears_out(&mut self) -> bool {
+        false
+    }
 }
 
 /// What becomes of bytes that were read.
@@ -56,13 +62,16 @@ pub(super) struct Watched<W> {
     stream: Stream,
     watch: W,
     ended: bool,
+    /// Whether the client is heard out, once everything was said.
+    hears_out: Option<bool>,
     /// Goes on in place of what the client sent.
     instead: Vec<u8>,
 }
 
 impl<W: Watch> Watched<W> {
     pub(super) fn new(stream: Stream, watch: W) -> Self {
-        Self { before: BytesMut::new(), stream, watch, ended: false, instead: Vec::new() }
+        let (before, instead) = (BytesMut::new(), Vec::new());
+        Self { before, stream, watch, ended: false, hears_out: None, instead }
     }
 
     /// The same, where this was read from the stream already.
@@ -189,7 +198,14 @@ impl<W: Watch> AsyncWrite for Watched<W> {
         if self.watch.too_late(cx) {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.hears_out.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.hears_out = Some(self.watch.hears_out());
+        }
+        if self.hears_out == Some(true) && !self.watch.too_late(cx) {
+            return self.discard(cx);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

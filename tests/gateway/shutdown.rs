@@ -17,6 +17,8 @@ use crate::upstream::{Gate, Reply, Upstream};
 
 /// As much as one stream of HTTP/2 may send before its client has taken any of it.
 const LARGE: usize = 65_535;
+/// So many of them are more than the buffers of the kernel hold.
+const ANSWERS: u32 = 16;
 
 async fn process(upstream: &Upstream, lame_duck: &str) -> Process {
     let server = format!("listen = [\"127.0.0.1:0\"]\nlame_duck = \"{lame_duck}\"");
@@ -156,30 +158,42 @@ async fn rel_06_what_http2_has_still_to_send_is_sent_before_the_process_ends() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();
     let stream = socket.connect(process.address).await.unwrap();
-    let (mut requests, mut connection) = h2::client::handshake(stream).await.unwrap();
-    let request = http::Request::get("http://a/public/large").body(()).unwrap();
-    let (answer, _) = requests.send_request(request, true).unwrap();
+    let mut client = h2::client::Builder::new();
+    client.initial_connection_window_size(ANSWERS * LARGE as u32);
+    let (mut requests, mut connection) = client.handshake::<_, bytes::Bytes>(stream).await.unwrap();
+    let mut ask = || {
+        let request = http::Request::get("http://a/public/large").body(()).unwrap();
+        requests.send_request(request, true).unwrap().0
+    };
+    let first = ask();
+    let others: Vec<_> = (1..ANSWERS).map(|_| ask()).collect();
     drop(requests);
     tokio::select! {
-        answer = answer => {
-            assert_eq!(answer.as_ref().unwrap().status(), 200);
-            // The request has ended; its answer stands in buffers, since nobody takes it.
+        answer = first => {
+            // The requests have ended; their answers stand in buffers, since nobody takes them.
             none_under_way(&process).await;
             process.signal("TERM");
-            let mut body = answer.unwrap().into_body();
             let gone = tokio::spawn(connection);
-            let mut length = 0;
-            while let Some(data) = body.data().await {
-                let data = data.expect("the whole answer");
-                length += data.len();
-                body.flow_control().release_capacity(data.len()).unwrap();
+            whole(answer.unwrap()).await;
+            for other in others {
+                whole(other.await.unwrap()).await;
             }
-            assert_eq!(length, LARGE);
             gone.await.unwrap().unwrap();
         }
         ended = &mut connection => panic!("{ended:?}"),
     }
     assert_eq!(process.ended().await.code(), Some(0));
+}
+
+async fn whole(answer: http::Response<h2::RecvStream>) {
+    assert_eq!(answer.status(), 200);
+    let (mut body, mut length) = (answer.into_body(), 0);
+    while let Some(data) = body.data().await {
+        let data = data.expect("the whole answer");
+        length += data.len();
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    assert_eq!(length, LARGE);
 }
 
 type Http2 =
